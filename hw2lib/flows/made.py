@@ -1,0 +1,124 @@
+"""MADE: one masked network that gives the parameters of all D conditionals at once."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .degrees import made_masks, prefix_lengths, resolve_degrees
+from .masked_linear import MaskedLinear
+from .staircase import StaircaseLinear
+
+LAYOUTS = ("staircase", "dense")
+# The report's MAF multiplies by exp(−α): outside ±7 one dimension would be scaled a thousandfold.
+LOG_SCALE_BOUND = 7.0
+_UNITS_PER_STEP, _MOST_STEPS = 32, 16
+
+
+class MADE(nn.Module):
+    r"""Masked autoencoder for distribution estimation with Gaussian conditionals.
+
+    Gives (μ_i, α_i) for i = 1…D, where both depend on x_1…x_{i−1} only; α, the logarithm of the
+    conditional's standard deviation, is clamped to ±7. The network is D → hidden → … → 2D with
+    ReLU between the layers.
+
+    Args:
+        features: D.
+        hidden_features: units of the hidden layers, one number per layer, at least one.
+        layout: ``"staircase"`` stores only the blocks under the stairs, ``"dense"`` is the
+            readable reference; the function is the same.
+        degrees: ``"spread"``, ``"random"``, or one integer tensor per hidden layer with values in
+            0…D−1. Degrees are sorted: the order of units in a layer carries no meaning.
+        seed: for random degrees.
+        steps: into how many rectangles the stairs are cut; by default one per 32 units, at most 16.
+
+    Shapes:
+        x: (batch, D) → (μ, α), each (batch, D).
+
+    Source: Germain et al. 2015; Papamakarios et al. 2017, equation 4; book: eq-degrees-output.
+
+    Example:
+        >>> made = MADE(3, (8, 8))
+        >>> mean, log_scale = made(torch.zeros(2, 3))
+        >>> mean.shape, log_scale.shape
+        (torch.Size([2, 3]), torch.Size([2, 3]))
+    """
+
+    def __init__(
+        self,
+        features: int,
+        hidden_features: Sequence[int] = (512, 512),
+        layout: str = "staircase",
+        degrees: str | Sequence[Tensor] = "spread",
+        seed: int = 0,
+        steps: int | None = None,
+    ) -> None:
+        super().__init__()
+        if layout not in LAYOUTS:
+            raise ValueError(f"layout={layout!r}: expected one of {LAYOUTS}")
+        self.features, self.hidden_features = features, tuple(hidden_features)
+        self.layout, self.steps, self.bound = layout, steps, LOG_SCALE_BOUND
+        self.degrees = resolve_degrees(features, self.hidden_features, degrees, seed)
+        if layout == "dense":
+            *hidden, mean, log_scale = _masked_layers(features, self.degrees)
+        else:
+            *hidden, mean, log_scale = _staircase_layers(features, self.degrees, steps)
+        self.hidden = nn.ModuleList(hidden)
+        self.mean, self.log_scale = mean, log_scale
+        # A flow starts near the identity: small outputs, so that 50,000 of them do not blow up.
+        self.mean.reset_parameters(0.1)
+        self.log_scale.reset_parameters(0.1)
+
+    def layers(self) -> list[nn.Module]:
+        """All linear layers: hidden ones from the input up, then the means, then the log scales."""
+        return [*self.hidden, self.mean, self.log_scale]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        for layer in self.hidden:
+            x = torch.relu(layer(x))
+        return self.mean(x), self.log_scale(x).clamp(-self.bound, self.bound)
+
+    def open_weights(self) -> int:
+        """How many connections the masks leave open."""
+        inputs = torch.arange(1, self.features + 1)
+        seen = [inputs, *self.degrees]
+        hidden = sum(int(prefix_lengths(a, b, strict=False).sum()) for a, b in zip(seen, seen[1:], strict=False))
+        return hidden + 2 * int(prefix_lengths(seen[-1], inputs, strict=True).sum())
+
+    def stored_weights(self) -> int:
+        """How many weights (without biases) this layout keeps in memory."""
+        return sum(layer.weight.numel() for layer in self.layers())
+
+    def to_layout(self, layout: str) -> "MADE":
+        """The same function in the given layout, as a new module with weights of its own."""
+        other = MADE(self.features, self.hidden_features, layout, self.degrees, steps=self.steps)
+        other = other.to(device=self.mean.bias.device, dtype=self.mean.bias.dtype)
+        for source, target in zip(self.layers(), other.layers(), strict=True):
+            target.load_dense(source.dense_weight().detach(), source.bias.detach())
+        return other
+
+
+def _masked_layers(features: int, degrees: list[Tensor]) -> list[nn.Module]:
+    *hidden, output = made_masks(degrees, features)
+    return [MaskedLinear(m) for m in (*hidden, output, output)]
+
+
+def _staircase_layers(features: int, degrees: list[Tensor], steps: int | None) -> list[nn.Module]:
+    inputs = torch.arange(1, features + 1)
+    layers: list[nn.Module] = []
+    seen = inputs
+    for seeing in degrees:
+        prefix = prefix_lengths(seen, seeing, strict=False)
+        layers.append(StaircaseLinear(prefix, len(seen), unit_cuts(len(seeing), steps)))
+        seen = seeing
+    prefix = prefix_lengths(seen, inputs, strict=True)
+    # Outputs are cut where they begin to see the next group of hidden units.
+    cuts = torch.searchsorted(prefix, torch.tensor(unit_cuts(len(seen), steps)), right=True).unique().tolist()
+    cuts = [c for c in cuts if 0 < c < features]
+    return [*layers, *(StaircaseLinear(prefix, len(seen), cuts) for _ in range(2))]
+
+
+def unit_cuts(units: int, steps: int | None) -> list[int]:
+    """Where a layer's units are cut into equal groups."""
+    count = max(1, min(units, steps or min(_MOST_STEPS, units // _UNITS_PER_STEP)))
+    return [round(k * units / count) for k in range(1, count)]

@@ -1,0 +1,177 @@
+"""The staircase layout: store and multiply only the blocks under the stairs.
+
+With sorted degrees, row k of a MADE mask is open on its first n_k columns and n is
+non-decreasing. The rows are cut into a few groups; a group is stored as one rectangle as wide as
+its last row. Only the rectangle's right end, where the stairs run through it, holds entries that
+the mask closes: they start at zero and their gradient is set to zero, so they stay there.
+
+Half of a dense mask is air, and multiplying the weight by it costs three more passes over memory
+in every step; sixteen groups waste one part in thirty-two.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rectangle: rows lo…hi−1, columns 0…width−1, fully open up to column ``open``."""
+
+    lo: int
+    hi: int
+    open: int
+    width: int
+    offset: int
+
+    @property
+    def size(self) -> int:
+        return (self.hi - self.lo) * self.width
+
+
+def cut_rows(prefix: Tensor, cuts: list[int]) -> list[Step]:
+    """Cut the rows of a staircase at the given indices.
+
+    Args:
+        prefix: n, shape (rows,), non-decreasing: row k is open on columns 0…n_k−1.
+        cuts: increasing row indices strictly inside 0…rows.
+    """
+    edges = [0, *cuts, len(prefix)]
+    steps, offset = [], 0
+    for lo, hi in zip(edges, edges[1:], strict=False):
+        step = Step(lo, hi, int(prefix[lo]), int(prefix[hi - 1]), offset)
+        steps.append(step)
+        offset += step.size
+    return steps
+
+
+def _view(weight: Tensor, step: Step) -> Tensor:
+    return weight[step.offset : step.offset + step.size].view(step.hi - step.lo, step.width)
+
+
+class _Product(torch.autograd.Function):
+    """y = (W ⊙ M) x + b with features first: x (in, batch) → y (out, batch).
+
+    Features first makes every rectangle's input and output a contiguous piece of memory.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, layer: "StaircaseLinear") -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.layer = layer
+        y = x.new_empty(layer.out_features, x.shape[1])
+        for step in layer.steps:
+            b = bias[step.lo : step.hi, None]
+            torch.addmm(b, _view(weight, step), x[: step.width], out=y[step.lo : step.hi])
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor):
+        x, weight = ctx.saved_tensors
+        grad = grad.contiguous()
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            grad_x = torch.zeros(x.shape, dtype=x.dtype, device=x.device)
+            for step in ctx.layer.steps:
+                grad_x[: step.width].addmm_(_view(weight, step).t(), grad[step.lo : step.hi])
+        if ctx.needs_input_grad[1]:
+            grad_weight = torch.empty_like(weight)
+            for k, step in enumerate(ctx.layer.steps):
+                block = _view(grad_weight, step)
+                torch.mm(grad[step.lo : step.hi], x[: step.width].t(), out=block)
+                block[:, step.open :].masked_fill_(ctx.layer.closed(k), 0.0)
+        if ctx.needs_input_grad[2]:
+            grad_bias = grad.sum(1)
+        return grad_x, grad_weight, grad_bias, None
+
+
+class StaircaseLinear(nn.Module):
+    r"""y = (W ⊙ M) x + b for a staircase mask, with only the blocks under the stairs in memory.
+
+    The same function and the same gradients as
+    :class:`~hw2lib.flows.masked_linear.MaskedLinear`, in one flat parameter.
+
+    Args:
+        prefix: n, shape (out_features,), non-decreasing: output k sees inputs 0…n_k−1.
+        in_features: number of inputs.
+        cuts: increasing row indices at which the rows are cut into rectangles.
+
+    Shapes:
+        x: (batch, in_features) → y: (batch, out_features), any strides. The result lies features
+        first in memory, which the next layer takes without a copy.
+
+    Source: book: sec-staircase.
+
+    Example:
+        >>> layer = StaircaseLinear(torch.tensor([0, 1, 1, 3]), 3, cuts=[2])
+        >>> layer(torch.ones(5, 3)).shape
+        torch.Size([5, 4])
+        >>> layer.dense_weight().ne(0).sum(1).tolist()
+        [0, 1, 1, 3]
+    """
+
+    def __init__(self, prefix: Tensor, in_features: int, cuts: list[int]) -> None:
+        super().__init__()
+        if bool((prefix[1:] < prefix[:-1]).any()) or int(prefix[0]) < 0 or int(prefix[-1]) > in_features:
+            raise ValueError("prefix must be non-decreasing with values in 0…in_features")
+        self.in_features, self.out_features = in_features, len(prefix)
+        self.steps = cut_rows(prefix, cuts)
+        last = self.steps[-1]
+        self.weight = nn.Parameter(torch.empty(last.offset + last.size))
+        self.bias = nn.Parameter(torch.empty(self.out_features))
+        for k, step in enumerate(self.steps):
+            columns = torch.arange(step.open, step.width)
+            self.register_buffer(f"closed_{k}", columns[None] >= prefix[step.lo : step.hi, None], persistent=False)
+        self.reset_parameters()
+
+    def closed(self, k: int) -> Tensor:
+        """Entries of step k right of its open part that the mask closes, (rows, width − open)."""
+        return getattr(self, f"closed_{k}")
+
+    @torch.no_grad()
+    def reset_parameters(self, scale: float = 1.0) -> None:
+        """Draw open weights and biases from U(−s, s) with s = scale / √in_features."""
+        bound = scale / math.sqrt(max(1, self.in_features))
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+        self._close()
+
+    @torch.no_grad()
+    def _close(self) -> None:
+        for k, step in enumerate(self.steps):
+            _view(self.weight, step)[:, step.open :].masked_fill_(self.closed(k), 0.0)
+
+    def dense_weight(self) -> Tensor:
+        """W ⊙ M as a matrix of shape (out_features, in_features), differentiable."""
+        pad = nn.functional.pad
+        rows = [pad(_view(self.weight, s), (0, self.in_features - s.width)) for s in self.steps]
+        return torch.cat(rows)
+
+    def block(self, rows: slice, columns: slice) -> Tensor:
+        """The part of W ⊙ M on the given rows and columns; a view where it lies in one rectangle.
+
+        The columns must be open for the last of the rows: nothing is stored beyond them.
+        """
+        parts = [
+            _view(self.weight, s)[max(rows.start - s.lo, 0) : rows.stop - s.lo, columns]
+            for s in self.steps
+            if s.lo < rows.stop and rows.start < s.hi
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        width = columns.stop - columns.start
+        return torch.cat([nn.functional.pad(p, (0, width - p.shape[1])) for p in parts])
+
+    @torch.no_grad()
+    def load_dense(self, weight: Tensor, bias: Tensor) -> None:
+        """Take over weights of shape (out_features, in_features); masked entries are dropped."""
+        for step in self.steps:
+            _view(self.weight, step).copy_(weight[step.lo : step.hi, : step.width])
+        self.bias.copy_(bias)
+        self._close()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _Product.apply(x.t(), self.weight, self.bias, self).t()
