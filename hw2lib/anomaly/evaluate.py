@@ -1,0 +1,130 @@
+"""How well a score tells anomalous images from normal ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from hw2lib.errors import UserError
+
+NORMAL = "good"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+def auroc(anomalous: ArrayLike, scores: ArrayLike) -> float:
+    r"""Area under the ROC curve: P(S(anomalous) > S(normal)) + ½ P(equal).
+
+    Args:
+        anomalous: booleans, shape (n,); both classes must occur.
+        scores: shape (n,), higher means more anomalous.
+
+    Raises:
+        UserError: only one class, or a score that is not a number.
+
+    Source: Hanley and McNeil 1982; book: eq-auroc.
+
+    Example:
+        >>> auroc([False, False, True], [0.1, 0.7, 0.7])
+        0.75
+    """
+    labels, values = _checked(anomalous, scores)
+    return float(roc_auc_score(labels, values))
+
+
+def auroc_interval(
+    anomalous: ArrayLike, scores: ArrayLike, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Estimate:
+    """AUROC with a bootstrap percentile interval, resampling normal and anomalous images apart.
+
+    Args:
+        anomalous: booleans, shape (n,).
+        scores: shape (n,).
+        level: coverage of the interval.
+        resamples: number of bootstrap resamples.
+        seed: the same seed gives the same interval.
+    """
+    labels, values = _checked(anomalous, scores)
+    result = stats.bootstrap(
+        (values[~labels], values[labels]),
+        _auroc_of_groups,
+        vectorized=True,
+        paired=False,
+        n_resamples=resamples,
+        confidence_level=level,
+        method="percentile",
+        batch=200,
+        rng=np.random.default_rng(seed),
+    )
+    interval = result.confidence_interval
+    return Estimate(auroc(labels, values), float(interval.low), float(interval.high))
+
+
+def _auroc_of_groups(normal: np.ndarray, anomalous: np.ndarray, axis: int = -1) -> np.ndarray:
+    """AUROC along the last axis by ranks (the Mann-Whitney statistic), for many resamples at once."""
+    normal, anomalous = np.moveaxis(normal, axis, -1), np.moveaxis(anomalous, axis, -1)
+    n, m = normal.shape[-1], anomalous.shape[-1]
+    ranks = stats.rankdata(np.concatenate([normal, anomalous], axis=-1), axis=-1)
+    return (ranks[..., n:].sum(-1) - m * (m + 1) / 2) / (n * m)
+
+
+def auroc_per_defect(defects: ArrayLike, scores: ArrayLike) -> dict[str, float]:
+    """AUROC of all defects together (key ``all``) and of each kind against the normal images."""
+    defects, values = np.asarray(defects), np.asarray(scores, dtype=float)
+    normal = defects == NORMAL
+    out = {"all": auroc(~normal, values)}
+    for kind in sorted(set(defects[~normal].tolist())):
+        part = normal | (defects == kind)
+        out[kind] = auroc(~normal[part], values[part])
+    return out
+
+
+def intervals_per_defect(defects: ArrayLike, scores: ArrayLike, **options) -> dict[str, Estimate]:
+    """As :func:`auroc_per_defect`, with bootstrap intervals."""
+    defects, values = np.asarray(defects), np.asarray(scores, dtype=float)
+    normal = defects == NORMAL
+    parts = {"all": np.ones_like(normal)} | {
+        kind: normal | (defects == kind) for kind in sorted(set(defects[~normal].tolist()))
+    }
+    return {k: auroc_interval(~normal[part], values[part], **options) for k, part in parts.items()}
+
+
+def hanley_mcneil_error(area: float, anomalous: int, normal: int) -> float:
+    """Standard error of an AUROC from the number of images of each class.
+
+    SE² = [A(1−A) + (m−1)(Q₁−A²) + (n−1)(Q₂−A²)] / (mn), Q₁ = A/(2−A), Q₂ = 2A²/(1+A).
+
+    Source: Hanley and McNeil 1982, equation 1.
+    """
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (anomalous - 1) * (q1 - area**2) + (normal - 1) * (q2 - area**2)
+    return float(np.sqrt(variance / (anomalous * normal)))
+
+
+def roc_points(anomalous: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """False-positive rate, true-positive rate and threshold at every distinct score."""
+    labels, values = _checked(anomalous, scores)
+    return roc_curve(labels, values, drop_intermediate=False)
+
+
+def _checked(anomalous: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    labels, values = np.asarray(anomalous, dtype=bool), np.asarray(scores, dtype=float)
+    if labels.shape != values.shape or labels.ndim != 1:
+        raise UserError(f"{labels.shape} labels do not fit {values.shape} scores")
+    if not np.isfinite(values).all():
+        raise UserError(f"score number {int(np.flatnonzero(~np.isfinite(values))[0])} is not a finite number")
+    if labels.all() or not labels.any():
+        raise UserError("an AUROC needs normal and anomalous images; only one kind is here")
+    return labels, values
