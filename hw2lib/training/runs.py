@@ -1,0 +1,114 @@
+"""The folder of a run: what was run, on what, and what came out, each file written whole or not at all."""
+
+import csv
+import io
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from hw2lib.errors import UserError
+
+LIBRARIES = ("torch", "torchvision", "lightning", "numpy", "scipy", "scikit-learn", "safetensors", "pillow")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file under another name first, so that a crash leaves the old one or none."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+def write_json(path: Path, value: object) -> None:
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON file of a run; UserError names one that is missing or damaged."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; is this the folder of a run?") from error
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}: cannot be read as JSON") from error
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """Rows as CSV, floats with seven significant digits; the first row's keys are the header."""
+    rows = list(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: f"{v:.7g}" if isinstance(v, float) else v for k, v in row.items()})
+    write_bytes(path, text.getvalue().encode())
+
+
+def prepare(out: Path, resume: bool) -> None:
+    """Create a run's folder; one that already holds a run is only taken with ``--resume``."""
+    if (out / "config.json").exists() and not resume:
+        raise UserError(f"{out}: already holds a run; add --resume to go on with it, or choose another --out")
+    if resume and not (out / "state.json").exists():
+        raise UserError(f"{out}: holds no checkpoint to resume")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is not a folder")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def environment(device: torch.device, data: Mapping[str, object]) -> dict:
+    """Versions, device and data of a run; nothing that names the machine or its user."""
+    return {
+        "hw2lib": version("hw2lib"),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "load_average": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "data": dict(data),
+    }
+
+
+def record(run: Path, target: Path, files: Iterable[str]) -> None:
+    """Copy the small files of a finished run to where the book reads them."""
+    names = list(files)
+    missing = [n for n in names if not (run / n).is_file()]
+    if missing:
+        raise UserError(f"{run}: the run has no {missing[0]}; has it finished?")
+    target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copyfile(run / name, target / name)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    root = Path(__file__).resolve().parents[2]
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    return f"{model}, {os.cpu_count()} logical cores"
