@@ -85,7 +85,9 @@ def load_mvtec(root: str | Path, size: int = 128) -> MVTecCategory:
     kinds = sorted(p.name for p in test_root.iterdir() if p.is_dir())
     if "good" not in kinds:
         raise UserError(f"{test_root / 'good'}: no such folder")
-    test_paths = [p for kind in ["good", *(k for k in kinds if k != "good")] for p in _images(test_root / kind)]
+    test_paths = [
+        p for kind in ["good", *(k for k in kinds if k != "good")] for p in _images(test_root / kind)
+    ]
     masks = [_read_mask(root, p, size, digest) for p in test_paths]
     return MVTecCategory(
         name=root.resolve().name,

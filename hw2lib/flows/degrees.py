@@ -103,7 +103,9 @@ def resolve_degrees(
         raise ValueError(f"degrees={degrees!r}: expected 'spread', 'random' or one tensor per hidden layer")
     given = [torch.as_tensor(d).long().sort().values for d in degrees]
     if [len(d) for d in given] != list(hidden_features):
-        raise ValueError(f"degrees of lengths {[len(d) for d in given]} do not fit hidden_features {hidden_features}")
+        raise ValueError(
+            f"degrees of lengths {[len(d) for d in given]} do not fit hidden_features {hidden_features}"
+        )
     if any(int(d[0]) < 0 or int(d[-1]) > features - 1 for d in given):
         raise ValueError(f"degrees must lie in 0…{features - 1} for {features} features")
     return given

@@ -82,7 +82,9 @@ class MADE(nn.Module):
         """How many connections the masks leave open."""
         inputs = torch.arange(1, self.features + 1)
         seen = [inputs, *self.degrees]
-        hidden = sum(int(prefix_lengths(a, b, strict=False).sum()) for a, b in zip(seen, seen[1:], strict=False))
+        hidden = sum(
+            int(prefix_lengths(a, b, strict=False).sum()) for a, b in zip(seen, seen[1:], strict=False)
+        )
         return hidden + 2 * int(prefix_lengths(seen[-1], inputs, strict=True).sum())
 
     def stored_weights(self) -> int:

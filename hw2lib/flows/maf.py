@@ -54,7 +54,8 @@ class MAF(nn.Module):
             raise ValueError(f"transforms={transforms}: a flow needs at least one block")
         self.features = features
         self.blocks = nn.ModuleList(
-            MADE(features, hidden_features, layout, degrees, seed + 1000 * k, steps) for k in range(transforms)
+            MADE(features, hidden_features, layout, degrees, seed + 1000 * k, steps)
+            for k in range(transforms)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -101,7 +101,9 @@ def staged_inverse_plain(made: "MADE", u: Tensor) -> Tensor:
             below, seen = h, hi
         lo, hi = stage.outputs
         mean = _affine(made.mean, lo, hi, 0, seen, below)
-        x[lo:hi] = u[lo:hi] * torch.exp(_bounded(made, _affine(made.log_scale, lo, hi, 0, seen, below))) + mean
+        x[lo:hi] = (
+            u[lo:hi] * torch.exp(_bounded(made, _affine(made.log_scale, lo, hi, 0, seen, below))) + mean
+        )
     return x.t()
 
 

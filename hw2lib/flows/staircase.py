@@ -124,7 +124,9 @@ class StaircaseLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(self.out_features))
         for k, step in enumerate(self.steps):
             columns = torch.arange(step.open, step.width)
-            self.register_buffer(f"closed_{k}", columns[None] >= prefix[step.lo : step.hi, None], persistent=False)
+            self.register_buffer(
+                f"closed_{k}", columns[None] >= prefix[step.lo : step.hi, None], persistent=False
+            )
         self.reset_parameters()
 
     def closed(self, k: int) -> Tensor:

@@ -12,7 +12,12 @@ from hw2lib.errors import UserError
 
 from .runs import read_json, write_json
 
-MODEL, AVERAGE, OPTIMIZER, STATE = "model.safetensors", "average.safetensors", "optimizer.safetensors", "state.json"
+MODEL, AVERAGE, OPTIMIZER, STATE = (
+    "model.safetensors",
+    "average.safetensors",
+    "optimizer.safetensors",
+    "state.json",
+)
 
 
 def save_weights(path: Path, module: nn.Module) -> None:
@@ -33,7 +38,9 @@ def save_training_state(out: Path, state) -> None:
     save_weights(out / MODEL, state.flow)
     save_weights(out / AVERAGE, state.average)
     moments = state.optimizer.state_dict()["state"]
-    flat = {f"{k}.{name}": v.detach().contiguous() for k, entry in moments.items() for name, v in entry.items()}
+    flat = {
+        f"{k}.{name}": v.detach().contiguous() for k, entry in moments.items() for name, v in entry.items()
+    }
     _save(flat, out / OPTIMIZER)
     write_json(out / STATE, {name: getattr(state, name) for name in state.PROGRESS})
 

@@ -92,7 +92,12 @@ def train_maf(
         load_training_state(out, state)
     elif fabric.is_global_zero:
         write_json(out / "config.json", config.model_dump())
-        facts = {"name": data.name, "checksum": data.checksum, "train": len(data.train), "test": len(data.test)}
+        facts = {
+            "name": data.name,
+            "checksum": data.checksum,
+            "train": len(data.train),
+            "test": len(data.test),
+        }
         write_json(out / "environment.json", environment(fabric.device, facts))
     loop = _Loop(config, data, state, fabric, out, report)
     finished = loop.run()
@@ -106,7 +111,13 @@ def train_maf(
 
 class _Loop:
     def __init__(
-        self, config: MAFConfig, data: MVTecCategory, state: MAFState, fabric: Fabric, out: Path, report: Report
+        self,
+        config: MAFConfig,
+        data: MVTecCategory,
+        state: MAFState,
+        fabric: Fabric,
+        out: Path,
+        report: Report,
     ) -> None:
         self.config, self.data, self.state, self.fabric = config, data, state, fabric
         self.out, self.report = out, report

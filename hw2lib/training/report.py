@@ -46,7 +46,9 @@ def finish_maf_run(out: Path, config: MAFConfig, data: MVTecCategory, state, val
         nll = nll_scores(flow, data.test)
         bpd = image_bits_per_dim(nll, data.features)
         for defect, file, a, b in zip(data.test_defects, data.test_files, nll, bpd, strict=True):
-            rows.append({"weights": weights, "defect": defect, "file": file, "nll": float(a), "bpd": float(b)})
+            rows.append(
+                {"weights": weights, "defect": defect, "file": file, "nll": float(a), "bpd": float(b)}
+            )
         areas = intervals_per_defect(data.test_defects, nll)
         pixel = pixel_auroc_report(nll_maps(flow, data.test), nll_maps(flow, validation), data.masks.numpy())
         metrics[weights] = {

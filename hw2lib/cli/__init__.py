@@ -1,0 +1,45 @@
+"""The command hw2.
+
+Torch and the rest are imported inside the commands, so that ``hw2 --help`` answers at once.
+"""
+
+import sys
+
+import typer
+
+from hw2lib import __version__
+from hw2lib.errors import UserError
+
+from . import bench, claims, data, reproduce, sample, score, train
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(data.app, name="data", help="List, fetch or generate data sets.")
+app.add_typer(train.app, name="train", help="Train a model.")
+app.add_typer(bench.app, name="bench", help="Measure, always as ratios in one run.")
+app.command("sample")(sample.sample)
+app.command("score")(score.score)
+app.command("reproduce")(reproduce.reproduce)
+app.command("claims")(claims.claims)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True)) -> None:
+    """Masked autoregressive flows and CycleGAN: train, sample, score, and check every claim."""
+
+
+def main() -> None:
+    """Run the command; an error a person can act on is one line and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"hw2: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("hw2: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,43 @@
+"""Progress bars with losses and the time left."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+@contextmanager
+def training_progress(epochs: int) -> Iterator[Callable[[dict], None]]:
+    """A bar over all steps of a run; yields the function that takes the trainer's events."""
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[losses]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=None, epoch=0, epochs=epochs, losses="")
+
+        def report(event: dict) -> None:
+            done = event["epoch"] * event["steps"] + event["step"]
+            validation = "" if event["val_bpd"] is None else f" val {event['val_bpd']:.3f}"
+            progress.update(
+                task,
+                total=epochs * event["steps"],
+                completed=done,
+                epoch=event["epoch"] + 1,
+                losses=f"train {event['train_bpd']:.3f}{validation} bits/dim",
+            )
+
+        yield report
