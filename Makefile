@@ -1,0 +1,54 @@
+# Targets are listed by `make help`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+PY := .venv/bin/python
+STAMP := .venv/.installed
+
+help: ## print the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## create .venv with the locked versions and this package
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 found"; exit 1; }
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --clear --python $(PYTHON) .venv && \
+	  uv pip install --quiet --python $(PY) --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(PY) --no-deps -e . ; \
+	else \
+	  $(PYTHON) -m venv --clear .venv && \
+	  $(PY) -m pip install --quiet --require-hashes -r requirements.lock && \
+	  $(PY) -m pip install --quiet --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $@
+
+book: setup ## run the notebooks and build both editions (RUN=0: render the stored outputs)
+ifeq ($(RUN),0)
+	@$(PY) book/build.py --stored
+else
+	@$(PY) book/notebooks.py run
+	@$(PY) book/build.py
+endif
+
+test: setup ## everything that CI runs
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) book/notebooks.py check
+	@test -e _build/site/index.html || $(PY) book/build.py --stored
+	@$(PY) -m pytest
+
+rerun: setup ## run all notebooks, store their outputs and the verdicts
+	@$(PY) book/notebooks.py store
+
+paper: setup ## redo the recorded full-size runs (DATA=folder of the real sets)
+	@.venv/bin/hw2 reproduce --profile paper --data "$(DATA)"
+
+serve: ## look at the book on 127.0.0.1:8000
+	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/site 8000
+
+clean: ## remove what was built; runs and the environment stay
+	@rm -rf _build node_modules .pytest_cache .hypothesis .ruff_cache
+
+.PHONY: help setup book test rerun paper serve clean

@@ -1,0 +1,164 @@
+"""Make one edition of the book, Persian or English, out of bilingual sources.
+
+A cell tagged lang-fa or lang-en belongs to that edition only; an untagged one to both. Prose pages
+use MyST block breaks with the same tags.
+"""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import yaml
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from claimbox import claim_markdown
+from sphinx.search.en import SearchEnglish
+
+from hw2lib.claims import MIME
+
+DIRECTION = {"fa": "rtl", "en": "ltr"}
+MIRRORED = "\n/* mirrored by rtlcss */\n"
+BREAK = re.compile(r"^\+\+\+[ \t]*(\{.*\})?[ \t]*$", re.M)
+# The theme links a script for live kernels from a CDN even where the feature is off.
+THEBE = re.compile(
+    r"\s*<script>const THEBE_JS_URL.*?</script>|\s*<script[^>]*sphinx-thebe\.js[^>]*></script>", re.S
+)
+# Zero-width non-joiner, tatweel and diacritics do not count in a search.
+UNSEEN = "\u200c\u0640\u064b-\u065f\u0670"
+
+
+def keep(tags: list[str], language: str) -> bool:
+    """Does a cell with these tags belong to the edition?"""
+    languages = {t.removeprefix("lang-") for t in tags if t.startswith("lang-")}
+    return not languages or language in languages
+
+
+def edition_notebook(text: str, language: str, claims: dict[str, dict]) -> str:
+    """The notebook with the other edition's cells left out and claims spelled out in its language."""
+    notebook = json.loads(text)
+    notebook["cells"] = [c for c in notebook["cells"] if keep(c["metadata"].get("tags", []), language)]
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            result = output.get("data", {}).get(MIME)
+            if result is not None:
+                output["data"] = {"text/markdown": claim_markdown(claims[result["id"]] | result, language)}
+    return json.dumps(notebook, ensure_ascii=False)
+
+
+def edition_markdown(text: str, language: str) -> str:
+    """The page with the other edition's blocks left out."""
+    head, *rest = BREAK.split(text)
+    parts = [head]
+    for meta, body in zip(rest[::2], rest[1::2], strict=True):
+        if keep(json.loads(meta or "{}").get("tags", []), language):
+            parts.append(body)
+    return "\n".join(parts)
+
+
+def read_source(app, docname: str, source: list[str]) -> None:
+    language = app.config.language
+    if str(app.env.doc2path(docname)).endswith(".ipynb"):
+        source[0] = edition_notebook(source[0], language, app.config.bilingual_claims)
+    else:
+        source[0] = edition_markdown(source[0], language)
+
+
+def load_claims(app, config) -> None:
+    entries = yaml.safe_load((Path(app.srcdir) / "book" / "claims.yml").read_text("utf-8"))
+    config.bilingual_claims = {entry["id"]: entry for entry in entries}
+
+
+def page_context(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """The link to the same page in the other language."""
+    switch = app.config.bilingual_switch
+    if not switch:
+        return
+    href = "../" * (pagename.count("/") + 1) + f"{switch['code']}/{pagename}.html"
+    code, label, direction = switch["code"], switch["label"], DIRECTION[switch["code"]]
+    context["language_switch"] = (
+        f'<a class="btn btn-sm lang-switch" href="{href}" hreflang="{code}" lang="{code}" dir="{direction}" '
+        f'rel="alternate">{label}</a>'
+    )
+    context["metatags"] = (
+        context.get("metatags", "") + f'\n<link rel="alternate" hreflang="{code}" href="{href}" />'
+    )
+
+
+def finish(app, exception) -> None:
+    """Direction, mirrored styles, and downloads that hold this edition only."""
+    if exception or app.builder.format != "html":
+        return
+    language, out = app.config.language, Path(app.outdir)
+    if DIRECTION[language] == "rtl":
+        mirror_styles(out / "_static", os.environ["RTLCSS"].split("\n"))
+    for page in out.rglob("*.html"):
+        text = page.read_text("utf-8")
+        new = re.sub(r"<html\b(?![^>]*\bdir=)", f'<html dir="{DIRECTION[language]}"', text, count=1)
+        new = THEBE.sub("", new)
+        if new != text:
+            page.write_text(new, "utf-8")
+    for notebook in (out / "_sources").rglob("*.ipynb"):
+        text = edition_notebook(notebook.read_text("utf-8"), language, app.config.bilingual_claims)
+        notebook.write_text(text, "utf-8")
+
+
+def mirror_styles(static: Path, command: list[str]) -> None:
+    """Flip left and right in the theme's stylesheets; our own knows both directions."""
+    for css in sorted(static.rglob("*.css")):
+        if css.name in ("book.css", "pygments.css") or "mathjax" in css.parts:
+            continue
+        if not css.read_text("utf-8").endswith(MIRRORED):
+            subprocess.run([*command, "--silent", str(css), str(css)], check=True)
+            css.write_text(css.read_text("utf-8") + MIRRORED, "utf-8")
+
+
+class SearchPersian(SearchEnglish):
+    """English stemming for Latin words; letter folding for Persian ones.
+
+    Diacritics and ZWNJ are dropped and Arabic yeh and kaf become Persian, in the index and in the
+    query alike; Sphinx's substring match then finds plurals.
+    """
+
+    lang = "fa"
+    language_name = "Persian"
+    stopwords = SearchEnglish.stopwords | set("و در به از که این آن را با است برای تا یا هم".split())
+    js_splitter_code = (
+        "var splitQuery = (query) => query\n"
+        f'    .replace(/[{UNSEEN}]/g, "").replace(/[\u064a\u0649]/g, "\u06cc").replace(/\u0643/g, "\u06a9")\n'
+        "    .split(/[^\\p{Letter}\\p{Number}_]+/gu).filter(term => term);\n"
+    )
+    _fold = str.maketrans({"\u064a": "\u06cc", "\u0649": "\u06cc", "\u0643": "\u06a9"})
+    _drop = re.compile(f"[{UNSEEN}]")
+
+    def split(self, input: str) -> list[str]:
+        return super().split(self._drop.sub("", input).translate(self._fold))
+
+
+def write_catalogs(app) -> None:
+    """Neither theme speaks Persian; our catalogue fills what Sphinx's own leaves open."""
+    words = json.loads((Path(__file__).parent / "interface_fa.json").read_text("utf-8"))
+    root = Path(app.doctreedir) / "locale"
+    for name, pairs in words.items():
+        catalog = Catalog(locale="fa")
+        for english, persian in pairs.items():
+            catalog.add(english, persian)
+        folder = root / "fa" / "LC_MESSAGES"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{name}.mo").open("wb") as file:
+            write_mo(file, catalog)
+        app.add_message_catalog(name, str(root))
+
+
+def setup(app) -> dict:
+    write_catalogs(app)
+    app.add_search_language(SearchPersian)
+    app.add_config_value("bilingual_switch", {}, "html")
+    app.add_config_value("bilingual_claims", {}, "env")
+    app.connect("config-inited", load_claims)
+    app.connect("source-read", read_source)
+    # Before the theme drops components that render empty.
+    app.connect("html-page-context", page_context, priority=100)
+    app.connect("build-finished", finish)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,58 @@
+"""Directives that make a table out of a file: the ledger of claims and the glossary."""
+
+from pathlib import Path
+
+import yaml
+from claimbox import ledger_markdown
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+COLUMNS = {"fa": ("فارسی", "English", "جای تعریف"), "en": ("English", "فارسی", "Defined in")}
+
+
+class MarkdownTable(SphinxDirective):
+    """Parse generated MyST in place; the page is rebuilt when the file changes."""
+
+    source: str
+
+    def markdown(self, entries: list[dict], language: str) -> str:
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        path = Path(self.env.srcdir) / "book" / self.source
+        self.env.note_dependency(str(path))
+        entries = yaml.safe_load(path.read_text("utf-8"))
+        lines = self.markdown(entries, self.config.language).splitlines()
+        holder = nodes.container()
+        self.state.nested_parse(StringList(lines, source=str(path)), self.content_offset, holder)
+        return holder.children
+
+
+class ClaimsLedger(MarkdownTable):
+    source = "claims.yml"
+
+    def markdown(self, entries: list[dict], language: str) -> str:
+        return ledger_markdown(entries, language)
+
+
+class Glossary(MarkdownTable):
+    source = "glossary.yml"
+
+    def markdown(self, entries: list[dict], language: str) -> str:
+        other = "en" if language == "fa" else "fa"
+        # Persian sorts by code point well enough once yeh and kaf are the Persian ones.
+        rows = sorted(entries, key=lambda e: e[language].casefold())
+        lines = [":::{list-table}", ":header-rows: 1", ":class: glossary-table", ""]
+        first, *rest = COLUMNS[language]
+        lines += [f"* - {first}", *(f"  - {name}" for name in rest)]
+        for row in rows:
+            page = f"{{doc}}`/notebooks/{row['where']}`" if row.get("where") else ""
+            lines += [f"* - {row[language]}", f"  - {row[other]}", f"  - {page}"]
+        return "\n".join([*lines, ":::"])
+
+
+def setup(app) -> dict:
+    app.add_directive("claims-ledger", ClaimsLedger)
+    app.add_directive("glossary-of-terms", Glossary)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,116 @@
+"""Run the notebooks: store their outputs, run copies, or check that the pairs agree.
+
+python book/notebooks.py store [NAME...]   execute the sources and store the .ipynb beside them
+python book/notebooks.py run [NAME...]     execute copies into _build/notebooks
+python book/notebooks.py check             fail if a source and its .ipynb have drifted apart
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from hw2lib.claims import dump_ledger, harvest, ledger_path, load_ledger, with_results
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "notebooks"
+FRESH = ROOT / "_build" / "notebooks"
+CELL_SECONDS = 600
+
+
+def sources(names: list[str]) -> list[Path]:
+    """The source files of the named notebooks, all of them without names."""
+    if not names:
+        return sorted(SOURCES.glob("*.md"))
+    paths = [SOURCES / f"{Path(name).stem}.md" for name in names]
+    missing = [p.name for p in paths if not p.is_file()]
+    if missing:
+        sys.exit(f"notebooks/{missing[0]}: no such file")
+    return paths
+
+
+def read(source: Path) -> nbformat.NotebookNode:
+    """The notebook of a source, with the cell ids of the stored one, so that diffs stay small."""
+    notebook = jupytext.read(source, fmt="md:myst")
+    stored = source.with_suffix(".ipynb")
+    if stored.exists():
+        old = nbformat.read(stored, as_version=4)
+        if len(old.cells) == len(notebook.cells):
+            for cell, before in zip(notebook.cells, old.cells, strict=True):
+                cell.id = before.id
+    return notebook
+
+
+def execute(source: Path) -> nbformat.NotebookNode:
+    """Run a notebook from the folder it lives in; a failing cell ends the program with its error."""
+    notebook = read(source)
+    resources = {"metadata": {"path": str(SOURCES)}}
+    client = NotebookClient(
+        notebook, timeout=CELL_SECONDS, kernel_name="python3", record_timing=False, resources=resources
+    )
+    print(f"{source.stem} … ", end="", flush=True)
+    started = time.perf_counter()
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        sys.exit(f"failed\n{error}")
+    print(f"{time.perf_counter() - started:.0f} s", flush=True)
+    notebook.metadata.pop("language_info", None)
+    return notebook
+
+
+def store(names: list[str]) -> None:
+    """Execute and store; committed outputs never show real data, so HW2_DATA is dropped."""
+    os.environ.pop("HW2_DATA", None)
+    for source in sources(names):
+        nbformat.write(execute(source), source.with_suffix(".ipynb"))
+    settled = {}
+    for notebook in sorted(SOURCES.glob("*.ipynb")):
+        settled |= harvest(notebook)
+    ledger_path().write_text(dump_ledger(with_results(load_ledger(), settled)), "utf-8")
+
+
+def run(names: list[str]) -> None:
+    """Execute copies; the tracked notebooks stay as they are."""
+    FRESH.mkdir(parents=True, exist_ok=True)
+    for source in sources(names):
+        nbformat.write(execute(source), FRESH / f"{source.stem}.ipynb")
+
+
+def drifted() -> list[str]:
+    """Names of the notebooks whose source and .ipynb differ in a cell's kind, text or tags."""
+
+    def facts(notebook: nbformat.NotebookNode) -> list[tuple]:
+        return [(c.cell_type, c.source, tuple(c.metadata.get("tags", ()))) for c in notebook.cells]
+
+    names = []
+    for source in sources([]):
+        stored = source.with_suffix(".ipynb")
+        if not stored.exists() or facts(nbformat.read(stored, as_version=4)) != facts(read(source)):
+            names.append(source.stem)
+    return names
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=("store", "run", "check"))
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    if options.action == "check":
+        names = drifted()
+        if names:
+            sys.exit(f"source and stored notebook differ: {', '.join(names)}; run make rerun")
+    else:
+        {"store": store, "run": run}[options.action](options.names)
+
+
+if __name__ == "__main__":
+    main()
