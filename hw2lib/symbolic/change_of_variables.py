@@ -1,0 +1,156 @@
+r"""The change-of-variables formula, step by step, in sympy.
+
+    p_X(x) = p_Z(f⁻¹(x)) · |d f⁻¹(x) / dx|
+
+for a strictly monotone f with X = f(Z). Book: eq-change-of-variables.
+"""
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+
+class NotADensity(ValueError):
+    """The function is negative somewhere, or does not integrate to one."""
+
+
+class NotInvertible(ValueError):
+    """The map is not strictly monotone on the support."""
+
+
+@dataclass(frozen=True)
+class Density:
+    """A probability density on an interval.
+
+    Args:
+        variable: a real symbol.
+        expression: its value on the support, as a function of the variable.
+        lower: left end of the support, may be −oo.
+        upper: right end of the support, may be oo.
+
+    Raises:
+        NotADensity: it does not integrate to one.
+
+    Example:
+        >>> z = sp.Symbol("z", real=True)
+        >>> Density(z, sp.Rational(1, 2), 0, 2).total()
+        1
+    """
+
+    variable: sp.Symbol
+    expression: sp.Expr
+    lower: sp.Expr
+    upper: sp.Expr
+
+    def __post_init__(self) -> None:
+        for name in ("expression", "lower", "upper"):
+            object.__setattr__(self, name, sp.sympify(getattr(self, name)))
+        total = self.total()
+        if sp.simplify(total - 1) != 0:
+            raise NotADensity(f"{self.expression} on [{self.lower}, {self.upper}] integrates to {total}, not to 1")
+
+    def total(self) -> sp.Expr:
+        """The integral over the support."""
+        return sp.simplify(sp.integrate(self.expression, (self.variable, self.lower, self.upper)))
+
+    def piecewise(self) -> sp.Piecewise:
+        """The density on the whole line, zero outside the support."""
+        x = self.variable
+        return sp.Piecewise((self.expression, (x >= self.lower) & (x <= self.upper)), (0, True))
+
+    def cumulative(self) -> sp.Expr:
+        """The distribution function on the support."""
+        t = sp.Dummy("t", real=True)
+        return sp.simplify(
+            sp.integrate(self.expression.subs(self.variable, t), (t, self.lower, self.variable))
+        )
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A density derived by a change of variables, with every step as an equation.
+
+    Attributes:
+        steps: pairs (name, equation): ``inverse``, ``forward``, ``derivative``, ``support``,
+            ``density`` and ``total``.
+        forward: f, as an expression in the base variable.
+        density: the result.
+    """
+
+    steps: tuple[tuple[str, sp.Basic], ...]
+    forward: sp.Expr
+    density: Density
+
+    def step(self, name: str) -> sp.Basic:
+        """The equation of one step."""
+        return dict(self.steps)[name]
+
+    def _repr_markdown_(self) -> str:
+        lines = r" \\[4pt] ".join(_aligned(equation) for _, equation in self.steps)
+        return f"$$\\begin{{aligned}} {lines} \\end{{aligned}}$$"
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name}: {equation}" for name, equation in self.steps)
+
+
+def change_of_variables(base: Density, inverse: sp.Expr, variable: sp.Symbol) -> Derivation:
+    """Derive the density of X = f(Z) from that of Z.
+
+    Args:
+        base: the density of Z.
+        inverse: f⁻¹(x), the base variable as an expression in ``variable``.
+        variable: the symbol x; declare it real, or positive where the map needs it.
+
+    Raises:
+        NotInvertible: f⁻¹ has no single solution for x, or is not strictly monotone on the support.
+
+    Source: book: eq-change-of-variables.
+
+    Example:
+        >>> z, x = sp.symbols("z x", real=True)
+        >>> change_of_variables(Density(z, 1, 0, 1), (x - 1) / 2, x).density.expression
+        1/2
+    """
+    z, x = base.variable, variable
+    inverse = sp.sympify(inverse)
+    if not inverse.has(x):
+        raise NotInvertible(f"{inverse} does not depend on {x}: every x would have the same z")
+    solutions = sp.solve(sp.Eq(z, inverse), x, dict=False)
+    if len(solutions) != 1:
+        raise NotInvertible(f"{z} = {inverse} has {len(solutions)} solutions for {x}; the map is not one to one")
+    forward = sp.simplify(solutions[0])
+    ends = [sp.limit(forward, z, base.lower, "+"), sp.limit(forward, z, base.upper, "-")]
+    lower, upper = sorted(ends, key=lambda end: sp.N(end))
+    derivative = sp.simplify(sp.diff(inverse, x))
+    magnitude = _magnitude(derivative, x, lower, upper)
+    density = Density(x, sp.simplify(base.expression.subs(z, inverse) * magnitude), lower, upper)
+    steps = (
+        ("inverse", sp.Eq(z, inverse)),
+        ("forward", sp.Eq(x, forward)),
+        ("derivative", sp.Eq(sp.Derivative(z, x), derivative)),
+        ("support", sp.And(sp.Le(lower, x), sp.Le(x, upper))),
+        ("density", sp.Eq(sp.Function("p_X")(x), density.expression)),
+        ("total", sp.Eq(sp.Integral(density.expression, (x, lower, upper)), density.total(), evaluate=False)),
+    )
+    return Derivation(steps, forward, density)
+
+
+def _magnitude(derivative: sp.Expr, x: sp.Symbol, lower: sp.Expr, upper: sp.Expr) -> sp.Expr:
+    """|derivative| on an interval where it keeps its sign."""
+    zeros = sp.solveset(derivative, x, sp.Interval.open(lower, upper))
+    if zeros != sp.S.EmptySet:
+        raise NotInvertible(f"the derivative {derivative} vanishes inside [{lower}, {upper}], at {zeros}")
+    finite = [end for end in (lower, upper) if end.is_finite]
+    middle = sum(finite) / len(finite) if finite else sp.Integer(0)
+    if len(finite) == 1:
+        middle += 1 if lower.is_finite else -1
+    return derivative if derivative.subs(x, middle) > 0 else -derivative
+
+
+def _aligned(equation: sp.Basic) -> str:
+    """One line of an aligned display."""
+    if isinstance(equation, sp.Equality):
+        return f"{sp.latex(equation.lhs)} &= {sp.latex(equation.rhs)}"
+    inner = sorted(equation.args, key=lambda e: e.lhs.has(sp.Symbol) and not e.lhs.is_number)
+    low, high = inner[0], inner[-1]
+    return f"{sp.latex(low.lhs)} \\leq {sp.latex(low.rhs)} &\\leq {sp.latex(high.rhs)}"
