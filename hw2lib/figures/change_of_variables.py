@@ -52,11 +52,17 @@ def density_with_sample(derivation: Derivation, base: Density, sample: np.ndarra
         forward = sp.lambdify(base.variable, derivation.forward, "numpy")
         axes[1].plot(z, forward(z), color=style.COLORS["reference"])
         for value in np.linspace(z[0], z[-1], 6):  # equal pieces of z, and where they go
-            axes[1].plot([value, value, z[0]], [forward(z[0]), forward(value), forward(value)], lw=0.8,
-                         color=style.COLORS["accent"])
+            axes[1].plot(
+                [value, value, z[0]],
+                [forward(z[0]), forward(value), forward(value)],
+                lw=0.8,
+                color=style.COLORS["accent"],
+            )
         axes[1].set(title=words["map"], xlabel=words["z"], ylabel=words["x"])
         x, q = curve(derivation.density)
-        axes[2].hist(sample, bins=40, density=True, color=style.COLORS["light"], alpha=0.6, label=words["sample"])
+        axes[2].hist(
+            sample, bins=40, density=True, color=style.COLORS["light"], alpha=0.6, label=words["sample"]
+        )
         axes[2].plot(x, q, color=style.COLORS["anomalous"], lw=2, label=words["formula"])
         axes[2].set(title=words["result"], xlabel=words["x"], ylim=(0, None))
         axes[2].legend()

@@ -47,7 +47,9 @@ class Density:
             object.__setattr__(self, name, sp.sympify(getattr(self, name)))
         total = self.total()
         if sp.simplify(total - 1) != 0:
-            raise NotADensity(f"{self.expression} on [{self.lower}, {self.upper}] integrates to {total}, not to 1")
+            raise NotADensity(
+                f"{self.expression} on [{self.lower}, {self.upper}] integrates to {total}, not to 1"
+            )
 
     def total(self) -> sp.Expr:
         """The integral over the support."""
@@ -117,7 +119,9 @@ def change_of_variables(base: Density, inverse: sp.Expr, variable: sp.Symbol) ->
         raise NotInvertible(f"{inverse} does not depend on {x}: every x would have the same z")
     solutions = sp.solve(sp.Eq(z, inverse), x, dict=False)
     if len(solutions) != 1:
-        raise NotInvertible(f"{z} = {inverse} has {len(solutions)} solutions for {x}; the map is not one to one")
+        raise NotInvertible(
+            f"{z} = {inverse} has {len(solutions)} solutions for {x}; the map is not one to one"
+        )
     forward = sp.simplify(solutions[0])
     ends = [sp.limit(forward, z, base.lower, "+"), sp.limit(forward, z, base.upper, "-")]
     lower, upper = sorted(ends, key=lambda end: sp.N(end))
