@@ -1,0 +1,89 @@
+"""hw2 data."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+# Generated stand-ins: the name on the command line and the function in hw2lib.data that writes it.
+MAKERS = {"capsules": "make_capsules"}
+
+
+@app.command("list")
+def list_sets() -> None:
+    """List the data sets that can be fetched and the stand-ins that can be generated."""
+    from hw2lib.data.download import DATASETS
+
+    for name, dataset in DATASETS.items():
+        typer.echo(f"{name:24} get   {_size(dataset.size):>9}  {dataset.description}")
+        typer.echo(f"{'':24}       {'':9}  {dataset.licence}")
+    for name in MAKERS:
+        typer.echo(f"{name:24} make  {'':>9}  generated stand-in, deterministic, no licence to mind")
+
+
+@app.command("get")
+def get(
+    name: Annotated[str, typer.Argument(help="a name from `hw2 data list`")],
+    out: Annotated[Path, typer.Option(help="folder that takes the data set's folder")] = Path("data"),
+    url: Annotated[str | None, typer.Option(help="another address, or an archive on this disk")] = None,
+    sha256: Annotated[str | None, typer.Option(help="checksum the archive must have")] = None,
+    accept_unverified: Annotated[
+        bool, typer.Option("--accept-unverified", help="take an archive whose checksum is not known")
+    ] = False,
+) -> None:
+    """Fetch an official archive, check it and unpack it; the same command resumes a broken download."""
+    from hw2lib.data.download import fetch, find
+
+    dataset = find(name)
+    typer.echo(f"{name}: {dataset.licence}")
+    with _download_progress(dataset.archive) as report:
+        done = fetch(dataset, out, url, sha256, accept_unverified, report)
+    for folder in done.folders:
+        typer.echo(f"{folder}: {'already there' if done.skipped else 'ready'}")
+    if done.sha256 and not done.verified:
+        typer.echo(f"{dataset.archive}: not verified; its sha256 was {done.sha256}")
+
+
+@app.command("make")
+def make(
+    name: Annotated[str, typer.Argument(help="a stand-in from `hw2 data list`")],
+    out: Annotated[Path, typer.Option(help="folder to write")],
+    seed: Annotated[int, typer.Option(help="random seed", min=0)] = 0,
+    size: Annotated[int | None, typer.Option(help="height and width in pixels", min=16)] = None,
+) -> None:
+    """Generate a stand-in data set in the official folder layout."""
+    from hw2lib.errors import UserError
+
+    if name not in MAKERS:
+        raise UserError(f"{name}: no such stand-in; expected {', '.join(MAKERS)}")
+    import hw2lib.data
+
+    options = {} if size is None else {"size": size}
+    getattr(hw2lib.data, MAKERS[name])(out, seed=seed, **options)
+    typer.echo(f"{out}: {name}")
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:.0f} MB"
+
+
+@contextmanager
+def _download_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar over the bytes of an archive, shown once the first of them arrive."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks = []
+
+        def report(here: int, total: int | None) -> None:
+            if not tasks:
+                tasks.append(progress.add_task("", total=total))
+            progress.update(tasks[0], completed=here, total=total)
+
+        yield report
