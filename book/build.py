@@ -22,7 +22,8 @@ LANGUAGES = ("fa", "en")
 CHOOSER = """<!doctype html>
 <html lang="fa"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>hw2</title><meta http-equiv="refresh" content="0; url=fa/book/index.html"></head>
-<body><p><a href="fa/book/index.html">فارسی</a> · <a href="en/book/index.html" lang="en">English</a></p></body></html>
+<body><p><a href="fa/book/index.html">فارسی</a> ·
+<a href="en/book/index.html" lang="en">English</a></p></body></html>
 """
 
 

@@ -52,7 +52,12 @@ def execute(source: Path) -> nbformat.NotebookNode:
     notebook = read(source)
     resources = {"metadata": {"path": str(SOURCES)}}
     client = NotebookClient(
-        notebook, timeout=CELL_SECONDS, kernel_name="python3", record_timing=False, resources=resources
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        record_timing=False,
+        resources=resources,
+        extra_arguments=["--log-level=ERROR"],  # without the kernel's remark on unencrypted local ports
     )
     print(f"{source.stem} … ", end="", flush=True)
     started = time.perf_counter()

@@ -117,12 +117,7 @@ def change_of_variables(base: Density, inverse: sp.Expr, variable: sp.Symbol) ->
     inverse = sp.sympify(inverse)
     if not inverse.has(x):
         raise NotInvertible(f"{inverse} does not depend on {x}: every x would have the same z")
-    solutions = sp.solve(sp.Eq(z, inverse), x, dict=False)
-    if len(solutions) != 1:
-        raise NotInvertible(
-            f"{z} = {inverse} has {len(solutions)} solutions for {x}; the map is not one to one"
-        )
-    forward = sp.simplify(solutions[0])
+    forward = _forward(base, inverse, x)
     ends = [sp.limit(forward, z, base.lower, "+"), sp.limit(forward, z, base.upper, "-")]
     lower, upper = sorted(ends, key=lambda end: sp.N(end))
     derivative = sp.simplify(sp.diff(inverse, x))
@@ -132,11 +127,39 @@ def change_of_variables(base: Density, inverse: sp.Expr, variable: sp.Symbol) ->
         ("inverse", sp.Eq(z, inverse)),
         ("forward", sp.Eq(x, forward)),
         ("derivative", sp.Eq(sp.Derivative(z, x), derivative)),
-        ("support", sp.And(sp.Le(lower, x), sp.Le(x, upper))),
+        ("support", sp.Contains(x, sp.Interval(lower, upper), evaluate=False)),
         ("density", sp.Eq(sp.Function("p_X")(x), density.expression)),
         ("total", sp.Eq(sp.Integral(density.expression, (x, lower, upper)), density.total(), evaluate=False)),
     )
     return Derivation(steps, forward, density)
+
+
+def _forward(base: Density, inverse: sp.Expr, x: sp.Symbol) -> sp.Expr:
+    """The one real solution of z = f⁻¹(x) for x on the support of z."""
+    z = base.variable
+    inside = [_between(base.lower, base.upper, share) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
+
+    def real_somewhere(candidate: sp.Expr) -> bool:
+        values = [sp.N(candidate.subs(z, value)) for value in inside]
+        return any(v.is_real and not (x.is_positive and v <= 0) for v in values)
+
+    solutions = [s for s in sp.solve(sp.Eq(z, inverse), x) if real_somewhere(s)]
+    if len(solutions) != 1:
+        count = "no solution" if not solutions else f"{len(solutions)} solutions"
+        raise NotInvertible(f"{z} = {inverse} has {count} for {x} on the support of {z}: not one to one")
+    return sp.simplify(solutions[0])
+
+
+def _between(lower: sp.Expr, upper: sp.Expr, share: float) -> sp.Expr:
+    """A point inside an interval whose ends may be infinite."""
+    share = sp.Rational(str(share))
+    if lower.is_finite and upper.is_finite:
+        return lower + share * (upper - lower)
+    if lower.is_finite:
+        return lower + share / (1 - share)
+    if upper.is_finite:
+        return upper - share / (1 - share)
+    return (share - sp.Rational(1, 2)) * 10
 
 
 def _magnitude(derivative: sp.Expr, x: sp.Symbol, lower: sp.Expr, upper: sp.Expr) -> sp.Expr:
@@ -144,17 +167,12 @@ def _magnitude(derivative: sp.Expr, x: sp.Symbol, lower: sp.Expr, upper: sp.Expr
     zeros = sp.solveset(derivative, x, sp.Interval.open(lower, upper))
     if zeros != sp.S.EmptySet:
         raise NotInvertible(f"the derivative {derivative} vanishes inside [{lower}, {upper}], at {zeros}")
-    finite = [end for end in (lower, upper) if end.is_finite]
-    middle = sum(finite) / len(finite) if finite else sp.Integer(0)
-    if len(finite) == 1:
-        middle += 1 if lower.is_finite else -1
-    return derivative if derivative.subs(x, middle) > 0 else -derivative
+    return derivative if derivative.subs(x, _between(lower, upper, 0.5)) > 0 else -derivative
 
 
 def _aligned(equation: sp.Basic) -> str:
     """One line of an aligned display."""
     if isinstance(equation, sp.Equality):
         return f"{sp.latex(equation.lhs)} &= {sp.latex(equation.rhs)}"
-    inner = sorted(equation.args, key=lambda e: e.lhs.has(sp.Symbol) and not e.lhs.is_number)
-    low, high = inner[0], inner[-1]
-    return f"{sp.latex(low.lhs)} \\leq {sp.latex(low.rhs)} &\\leq {sp.latex(high.rhs)}"
+    element, interval = equation.args
+    return f"{sp.latex(element)} &\\in {sp.latex(interval)}"
