@@ -22,7 +22,7 @@ def list_sets() -> None:
         typer.echo(f"{name:24} get   {_size(dataset.size):>9}  {dataset.description}")
         typer.echo(f"{'':24}       {'':9}  {dataset.licence}")
     for name in MAKERS:
-        typer.echo(f"{name:24} make  {'':>9}  generated stand-in, deterministic, no licence to mind")
+        typer.echo(f"{name:24} make  {'':>9}  generated stand-in, deterministic, made by this package")
 
 
 @app.command("get")
@@ -78,12 +78,15 @@ def _download_progress(name: str) -> Iterator[Callable[[int, int | None], None]]
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks = []
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task("", total=None)
 
-        def report(here: int, total: int | None) -> None:
-            if not tasks:
-                tasks.append(progress.add_task("", total=total))
-            progress.update(tasks[0], completed=here, total=total)
+    def report(here: int, total: int | None) -> None:
+        progress.start()
+        progress.update(task, completed=here, total=total)
 
+    try:
         yield report
+    finally:
+        if progress.live.is_started:
+            progress.stop()

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from hw2lib.errors import UserError
 
 from .transfer import Report, resume
-from .unpack import move_folders, unpack
+from .unpack import filled, move_folders, unpack
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,12 @@ def fetch(
     """
     home = Path(out) / dataset.parent
     folders = [home / name for name in dataset.folders]
-    if all(folder.is_dir() and any(folder.iterdir()) for folder in folders):
+    if all(filled(folder) for folder in folders):
         return Fetched(folders, True, False, None)
     expected = _expected(dataset, sha256, accept_unverified)
     address = url or dataset.url
     local = _local_path(address)
     try:
-        home.mkdir(parents=True, exist_ok=True)
         if local is None:
             archive = Path(out) / dataset.archive
             limit = dataset.size if dataset.size and expected == dataset.sha256 else dataset.max_bytes
@@ -160,6 +159,7 @@ def fetch(
             archive = local
             _check(archive, expected)
         found = expected or _sha256(archive)
+        home.mkdir(parents=True, exist_ok=True)
         try:
             with tempfile.TemporaryDirectory(prefix=".unpack-", dir=home, ignore_cleanup_errors=True) as temp:
                 unpack(archive, Path(temp), dataset.max_bytes)

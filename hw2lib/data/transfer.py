@@ -66,13 +66,13 @@ def _continue(url: str, part: Path, limit: int, report: Report | None) -> bool:
         first, total = _range(answer)
         if answer.status_code == 416 and total == start > 0:
             return True
-        if answer.status_code == 416 or (answer.status_code == 206 and first != start):
-            if not start:
-                raise UserError(f"{url}: the server answers {answer.status_code} {answer.reason}")
+        misfit = answer.status_code == 416 or (answer.status_code == 206 and first != start)
+        if misfit and start:
             part.unlink()
             return False
-        if answer.status_code not in (200, 206):
-            raise UserError(f"{url}: the server answers {answer.status_code} {answer.reason}")
+        if misfit or answer.status_code not in (200, 206):
+            said = f"{answer.status_code} {answer.reason}".strip()
+            raise UserError(f"{url}: the server answers {said}; --url takes another address")
         here = first
         with part.open("ab" if first else "wb") as file:
             for chunk in answer.iter_content(_CHUNK):

@@ -26,7 +26,7 @@ class DamagedArchive(UserError):
 
 
 class RefusedEntry(UserError):
-    """The archive holds an entry that must not be unpacked."""
+    """The archive holds an entry that must not be unpacked, or not what it should."""
 
 
 def unpack(archive: Path, target: Path, max_bytes: int) -> None:
@@ -60,14 +60,19 @@ def unpack(archive: Path, target: Path, max_bytes: int) -> None:
                         raise RefusedEntry(f"{archive}: refused, unpacks to more than {max_bytes:,} bytes")
                     sink.write(chunk)
     except _DAMAGE as error:
-        raise DamagedArchive(f"{archive}: damaged archive ({str(error) or type(error).__name__})") from error
+        raise _damaged(archive, error) from error
     except OSError as error:
         if error.errno is None:  # bz2 and gzip say so when the data are wrong
-            raise DamagedArchive(f"{archive}: damaged archive ({error})") from error
+            raise _damaged(archive, error) from error
         if not isinstance(error, FileExistsError | NotADirectoryError | IsADirectoryError):
             raise
         inside = os.path.relpath(error.filename, target) if error.filename else "a name"
         raise RefusedEntry(f"{archive}: refused, {inside!r} appears twice") from error
+
+
+def _damaged(archive: Path, error: Exception) -> DamagedArchive:
+    reason = str(error).partition(":\n")[0] or type(error).__name__
+    return DamagedArchive(f"{archive}: damaged archive ({reason})")
 
 
 def move_folders(archive: Path, source: Path, target: Path, required: tuple[str, ...]) -> None:
@@ -76,19 +81,20 @@ def move_folders(archive: Path, source: Path, target: Path, required: tuple[str,
     What is already at the target stays as it is; folders that are not required are left behind.
 
     Raises:
-        UserError: a required folder is not among the unpacked entries.
+        RefusedEntry: a required folder is missing or empty.
     """
     for name in required:
-        if not (source / name).is_dir():
-            raise UserError(f"{archive}: holds no folder {name!r}")
+        if not filled(source / name):
+            raise RefusedEntry(f"{archive}: refused, holds no folder {name!r} with anything in it")
     for entry in sorted(source.iterdir()):
         place = target / entry.name
-        if (entry.is_file() and not place.exists()) or (entry.name in required and not _filled(place)):
+        if (entry.is_file() and not place.exists()) or (entry.name in required and not filled(place)):
             entry.rename(place)
 
 
-def _filled(folder: Path) -> bool:
-    return folder.exists() and any(folder.iterdir())
+def filled(folder: Path) -> bool:
+    """Whether it is a folder with anything in it."""
+    return folder.is_dir() and any(folder.iterdir())
 
 
 Entry = tuple[str, bool, AbstractContextManager | None]
