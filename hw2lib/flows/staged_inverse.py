@@ -151,18 +151,18 @@ def _solve_group(made: "MADE", stages: list[Stage], u: Tensor, x: Tensor, hidden
     old, corners, values = [], [], []
     below, seen, top = x, known, last_input
     for layer, h, (lo, hi) in zip(made.hidden, hidden, ranges, strict=True):
-        old.append(_numpy(_affine(layer, lo, hi, 0, seen, below)))
-        corners.append(_numpy(layer.block(slice(lo, hi), slice(seen, top))) if lo < hi else None)
-        values.append(_numpy(below[seen:top]))
+        old.append(_values(_affine(layer, lo, hi, 0, seen, below)))
+        corners.append(_matrix(layer.block(slice(lo, hi), slice(seen, top))) if lo < hi else None)
+        values.append(_values(below[seen:top]))
         below, seen, top = h, lo, hi
     heads = (made.mean, made.log_scale)
     # The copies below are the group's own outputs, added to in place.
-    mean, log_scale = (_numpy(_affine(layer, out_lo, out_hi, 0, seen, below)) for layer in heads)
+    mean, log_scale = (_values(_affine(layer, out_lo, out_hi, 0, seen, below)) for layer in heads)
     mean_corner, log_scale_corner = (
-        _numpy(layer.block(slice(out_lo, out_hi), slice(seen, top))) for layer in heads
+        _matrix(layer.block(slice(out_lo, out_hi), slice(seen, top))) for layer in heads
     )
-    values.append(_numpy(below[seen:top]))
-    u_group, x_group = _numpy(u[out_lo:out_hi]), _numpy(x[out_lo:out_hi])
+    values.append(_values(below[seen:top]))
+    u_group, x_group = _values(u[out_lo:out_hi]), _values(x[out_lo:out_hi])
     depth = len(made.hidden)
     for stage in stages:
         new = stage.degree - known
@@ -184,7 +184,12 @@ def _solve_group(made: "MADE", stages: list[Stage], u: Tensor, x: Tensor, hidden
         np.add(s, m, out=x_group[lo:hi])
 
 
-def _numpy(t: Tensor) -> np.ndarray:
+def _matrix(weights: Tensor) -> np.ndarray:
+    """The same memory as a NumPy array."""
+    return weights.detach().numpy()
+
+
+def _values(t: Tensor) -> np.ndarray:
     """The same memory as a NumPy array; one sample becomes a vector, which multiplies faster."""
     array = t.detach().numpy()
-    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 and t.stride(0) == 1 else array
+    return array[:, 0] if array.shape[1] == 1 else array
