@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hw2lib.errors import UserError
 
 Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Weight = Annotated[float, Field(ge=0)]
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
@@ -58,6 +60,71 @@ PROFILES = {
         learning_rate=1e-3,
         epochs=10,
         evaluate_epochs=(1, 2, 5, 10),
+    ),
+}
+
+
+class CycleGANConfig(BaseModel):
+    """Settings of a CycleGAN run; the defaults are the report's table (Tab2.1).
+
+    Attributes:
+        size: height and width of the images in pixels, divisible by 4.
+        recipe: ``crop``: resize to 286/256 of the size, crop at random, mirror; ``resize``: mirror only.
+        blocks: residual blocks of a generator.
+        features: channels after the first convolution of every network.
+        upsampling: of the generators, ``transposed`` or ``resize``.
+        batch_size: images of each domain per step.
+        learning_rate: of all networks.
+        betas: of Adam.
+        epochs: passes over the larger domain.
+        decay_epochs: over how many of the last epochs the learning rate falls linearly to zero.
+        cycle: λ, weight of the cycle losses.
+        identity: weight of the identity losses, absolute.
+        gan: the adversarial loss, ``least_squares`` or ``log``.
+        pool: images in each history of translations.
+        bfloat16: whether convolutions run in bfloat16.
+        seed: of the weights, the order of the images, crops, mirroring and pools.
+        log_every: steps between two rows of losses.csv.
+        checkpoint_every: steps between checkpoints, counted from the beginning of the run.
+        evaluate_epochs: epochs after which test images are translated, drawn and measured.
+        max_steps: at most so many steps per epoch; 0 for all.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: Annotated[int, Field(ge=32, multiple_of=4)] = 128
+    recipe: Literal["crop", "resize"] = "crop"
+    blocks: Annotated[int, Field(ge=0)] = 6
+    features: Count = 64
+    upsampling: Literal["transposed", "resize"] = "transposed"
+    batch_size: Count = 1
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    betas: tuple[Share, Share] = (0.5, 0.999)
+    epochs: Count = 20
+    decay_epochs: Annotated[int, Field(ge=0)] = 0
+    cycle: Weight = 10.0
+    identity: Weight = 5.0
+    gan: Literal["least_squares", "log"] = "least_squares"
+    pool: Annotated[int, Field(ge=0)] = 50
+    bfloat16: bool = False
+    seed: Annotated[int, Field(ge=0)] = 0
+    log_every: Count = 10
+    checkpoint_every: Count = 500
+    evaluate_epochs: tuple[Count, ...] = (1, 10, 20)
+    max_steps: Annotated[int, Field(ge=0)] = 0
+
+
+CYCLEGAN_PROFILES = {
+    "paper": CycleGANConfig(),
+    "quick": CycleGANConfig(
+        size=32,
+        recipe="resize",
+        blocks=2,
+        features=16,
+        epochs=4,
+        max_steps=50,
+        log_every=1,
+        evaluate_epochs=(1, 2, 4),
     ),
 }
 
