@@ -1,0 +1,425 @@
+"""Masks, MADE, MAF: what may depend on what, densities that are densities, and arguments that are refused."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+from torch.autograd.functional import jacobian
+from torch.distributions import Normal
+
+from hw2lib.flows import (
+    MADE,
+    MAF,
+    DequantizedPixels,
+    MaskedLinear,
+    StaircaseLinear,
+    bits_per_dim,
+    inverse_stages,
+    made_masks,
+    prefix_lengths,
+    random_degrees,
+    spread_degrees,
+)
+from hw2lib.flows.made import LOG_SCALE_BOUND
+
+LAYOUTS = ("staircase", "dense")
+
+
+def enliven(module: torch.nn.Module, seed: int = 0, scale: float = 0.5) -> torch.nn.Module:
+    """Give all layers weights of the size ``scale``/√in, so that the flow is far from the identity."""
+    generator = torch.Generator().manual_seed(seed)
+    for made in [module] if isinstance(module, MADE) else module.blocks:
+        for layer in made.layers():
+            shape = (len(layer.bias), layer.dense_weight().shape[1])
+            weight = torch.randn(shape, generator=generator, dtype=torch.float64) * scale / shape[1] ** 0.5
+            bias = torch.randn(shape[0], generator=generator, dtype=torch.float64) * 0.3
+            layer.load_dense(weight.to(layer.bias), bias.to(layer.bias))
+    return module
+
+
+def diagonal(flow: MAF, seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Make every conditional a constant; returns each block's (μ, α) in the order of x."""
+    generator = torch.Generator().manual_seed(seed)
+    constants = []
+    for k, made in enumerate(flow.blocks):
+        for layer in made.layers():
+            layer.load_dense(torch.zeros_like(layer.dense_weight()), torch.zeros_like(layer.bias))
+        mean, log_scale = torch.randn(2, flow.features, generator=generator, dtype=torch.float64) * 0.5
+        with torch.no_grad():
+            made.mean.bias.copy_(mean)
+            made.log_scale.bias.copy_(log_scale)
+        constants.append((mean.flip(0), log_scale.flip(0)) if k % 2 else (mean, log_scale))
+    return constants
+
+
+# Degrees and masks
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_masks_follow_the_definition(seed):
+    degrees = [random_degrees(7, 5, seed), random_degrees(7, 9, seed + 50)]
+    first, second, output = (m.tolist() for m in made_masks(degrees, 7))
+    m1, m2 = (d.tolist() for d in degrees)
+    assert first == [[m1[k] >= d for d in range(1, 8)] for k in range(5)]
+    assert second == [[m2[k] >= m1[d] for d in range(5)] for k in range(9)]
+    assert output == [[k > m2[d] for d in range(9)] for k in range(1, 8)]
+
+
+def test_prefix_lengths_count_the_open_columns_of_the_masks():
+    degrees = [random_degrees(12, 8, 3), random_degrees(12, 20, 4)]
+    inputs = torch.arange(1, 13)
+    layers = [inputs, *degrees]
+    lengths = [prefix_lengths(a, b, strict=False) for a, b in zip(layers, layers[1:], strict=False)]
+    lengths.append(prefix_lengths(layers[-1], inputs, strict=True))
+    for mask, prefix in zip(made_masks(degrees, 12), lengths, strict=True):
+        assert torch.equal(mask, torch.arange(mask.shape[1])[None] < prefix[:, None])
+
+
+@pytest.mark.parametrize("features, units", [(2, 1), (2, 9), (9, 4), (9, 8), (9, 100), (49_152, 512)])
+def test_spread_degrees_are_sorted_even_and_reach_both_ends(features, units):
+    degrees = spread_degrees(features, units)
+    assert len(degrees) == units
+    gaps = degrees.diff()
+    assert int(degrees[0]) == 1 and (units == 1 or int(degrees[-1]) == features - 1)
+    if units > 1:
+        assert int(gaps.min()) >= 0 and int(gaps.max() - gaps.min()) <= 1
+
+
+def test_random_degrees_depend_on_the_seed_only():
+    a, b, c = (random_degrees(50, 200, seed) for seed in (1, 1, 2))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+    assert int(a.diff().min()) >= 0 and int(a.min()) >= 1 and int(a.max()) <= 49
+    flow = MAF(50, (200,), transforms=2, degrees="random")
+    assert not torch.equal(flow.blocks[0].degrees[0], flow.blocks[1].degrees[0])
+
+
+def test_one_feature_has_nothing_to_see():
+    made = enliven(MADE(1, (4,)).double())
+    mean, log_scale = made(torch.tensor([[-3.0], [5.0]], dtype=torch.float64))
+    assert mean[0] == mean[1] and log_scale[0] == log_scale[1]
+
+
+def check_coverage(made: MADE) -> None:
+    """Fail unless every output is moved by every earlier input that evenly spread degrees let through.
+
+    With positive weights, biases and inputs no ReLU is shut, so a zero in the Jacobian is a missing
+    path and not an accident. H units spread over 1…D−1 leave gaps of at most ⌈(D−2)/(H−1)⌉ degrees:
+    an output may miss only inputs inside the gap just before it, and with H ≥ D−1 none.
+    """
+    d, units = made.features, min(made.hidden_features)
+    for layer in made.layers():
+        layer.load_dense(torch.ones_like(layer.dense_weight()) / 10, torch.ones_like(layer.bias))
+    j = jacobian(lambda x: made(x)[0][0], torch.ones(1, d, dtype=layer.bias.dtype))[:, 0]
+    earlier = torch.ones(d, d, dtype=torch.bool).tril(-1)
+    moved = j != 0
+    assert not bool((moved & ~earlier).any()), "an output is moved by an input that does not come earlier"
+    allowed_gap = 0 if units >= d - 1 else math.ceil((d - 2) / (units - 1)) - 1
+    missing = (earlier & ~moved).sum(1)
+    assert int(missing.max()) <= allowed_gap, f"output {int(missing.argmax())} misses {int(missing.max())}"
+    assert int(missing[-1]) == 0, "the last output does not see all inputs before it"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "features, hidden", [(2, (2,)), (9, (8,)), (9, (30, 16)), (20, (8,)), (20, (8, 8)), (60, (13, 13, 13))]
+)
+def test_every_earlier_input_can_move_every_output(features, hidden, layout):
+    check_coverage(MADE(features, hidden, layout).double())
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+@pytest.mark.parametrize("features, hidden", [(20, (8,)), (20, (8, 8)), (60, (13, 13, 13))])
+def test_cyclic_degrees_fail_the_coverage_check(features, hidden, shift):
+    degrees = [torch.arange(units) % (features - 1) + shift for units in hidden]
+    with pytest.raises(AssertionError):
+        check_coverage(MADE(features, hidden, degrees=degrees).double())
+
+
+def test_cyclic_degrees_pass_the_coverage_check_where_units_suffice():
+    check_coverage(MADE(9, (16,), degrees=[torch.arange(16) % 8 + 1]).double())
+
+
+# Jacobians and densities
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("hidden", [(10,), (30, 30), (9, 20, 15)])
+def test_made_parameters_depend_on_strictly_earlier_inputs(hidden, layout):
+    made = enliven(MADE(10, hidden, layout).double(), scale=1.5)
+    x = torch.randn(1, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for part in (0, 1):
+        j = jacobian(lambda v, part=part: made(v)[part][0], x)[:, 0]
+        assert bool((j.triu() == 0).all()) and int((j != 0).sum()) > 20
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("transforms", [1, 2, 3, 4])
+def test_log_determinant_equals_slogdet(transforms, layout):
+    flow = enliven(MAF(11, (24, 24), transforms, layout).double(), scale=1.0)
+    x = torch.randn(6, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    log_det = flow(x)[1].detach()
+    for row, value in zip(x, log_det, strict=True):
+        sign, reference = torch.linalg.slogdet(jacobian(lambda v: flow(v[None])[0][0], row))
+        assert sign == 1
+        assert abs(float(reference - value)) < 1e-10
+    assert float(log_det.abs().max()) > 0.1
+
+
+def test_one_block_is_triangular_and_two_see_everything():
+    x = torch.randn(8, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+
+    def of(transforms):
+        flow = enliven(MAF(8, (99, 99), transforms).double(), seed=3, scale=1.5)
+        return jacobian(lambda v: flow(v[None])[0][0], x)
+
+    one, two = of(1), of(2)
+    assert bool((one.triu(1) == 0).all()) and int((one != 0).sum()) == 36
+    assert int((two != 0).sum()) == 64
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_one_block_is_a_product_of_normal_conditionals(layout):
+    flow = enliven(MAF(6, (20, 20), 1, layout).double(), scale=1.0)
+    x = torch.randn(9, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    mean, log_scale = flow.blocks[0](x)
+    conditionals = Normal(mean, log_scale.exp()).log_prob(x)
+    torch.testing.assert_close(flow.log_prob_contributions(x), conditionals, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(flow.log_prob(x), conditionals.sum(1), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("transforms", [1, 2, 3])
+def test_a_density_in_two_dimensions_integrates_to_one(transforms):
+    flow = enliven(MAF(2, (16, 16), transforms).double(), seed=5, scale=1.0)
+    axis = torch.linspace(-15, 15, 601, dtype=torch.float64)
+    grid = torch.cartesian_prod(axis, axis)
+    with torch.no_grad():
+        density = flow.log_prob(grid).exp()
+    total = float(density.sum()) * float(axis[1] - axis[0]) ** 2
+    assert abs(total - 1) < 1e-4
+    standard = torch.exp(-grid.square().sum(1) / 2) / (2 * math.pi)
+    assert float((density - standard).abs().max()) > 0.02  # and it is not the base density
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("transforms", [1, 2, 3, 4])
+def test_contributions_sum_to_log_prob(transforms, layout):
+    flow = enliven(MAF(7, (16,), transforms, layout).double(), scale=1.0)
+    x = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    contributions = flow.log_prob_contributions(x)
+    assert contributions.shape == (5, 7)
+    torch.testing.assert_close(contributions.sum(1), flow.log_prob(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("transforms", [1, 2, 3, 4])
+def test_outputs_and_contributions_are_in_the_order_of_the_input(transforms):
+    flow = MAF(5, (8,), transforms).double()
+    constants = diagonal(flow)
+    x = torch.randn(3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
+    u, log_scale = x, torch.zeros(5, dtype=torch.float64)
+    for mean, alpha in constants:
+        u, log_scale = (u - mean) * torch.exp(-alpha), log_scale + alpha
+    expected = Normal(0, 1).log_prob(u) - log_scale
+    torch.testing.assert_close(flow(x)[0], u, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(flow.log_prob_contributions(x), expected, rtol=1e-12, atol=1e-12)
+
+
+# Sampling and inverse
+
+
+@pytest.mark.parametrize("transforms", [1, 2, 3])
+def test_moments_of_samples(transforms):
+    flow = MAF(4, (8,), transforms).double()
+    mean, deviation = torch.zeros(4, dtype=torch.float64), torch.ones(4, dtype=torch.float64)
+    for shift, log_scale in reversed(diagonal(flow)):
+        mean, deviation = mean * log_scale.exp() + shift, deviation * log_scale.exp()
+    n = 20_000
+    x = flow.sample(n, generator=torch.Generator().manual_seed(8))
+    assert x.shape == (n, 4) and x.dtype == torch.float64
+    assert bool(((x.mean(0) - mean).abs() < 5 * deviation / n**0.5).all())
+    assert bool(((x.std(0) / deviation - 1).abs() < 5 / (2 * n) ** 0.5).all())
+    correlation = torch.corrcoef(x.t()) - torch.eye(4)
+    assert float(correlation.abs().max()) < 5 / n**0.5
+
+
+def test_samples_have_the_density_of_the_flow():
+    """P(x₁ < 0, x₂ < 0) by counting samples and by summing the density on a grid."""
+    flow = enliven(MAF(2, (16, 16), 3).double(), seed=9, scale=1.0)
+    n = 40_000
+    x = flow.sample(n, generator=torch.Generator().manual_seed(9))
+    counted = float((x < 0).all(1).double().mean())
+    axis = (torch.arange(500, dtype=torch.float64) + 0.5) * -0.03
+    with torch.no_grad():
+        density = flow.log_prob(torch.cartesian_prod(axis, axis)).exp()
+    expected = float(density.sum()) * 0.03**2
+    assert 0.02 < expected < 0.98
+    assert abs(counted - expected) < 5 * math.sqrt(expected * (1 - expected) / n)
+
+
+def test_samples_map_back_to_standard_normals():
+    flow = enliven(MAF(6, (20, 20), 3).double(), seed=10, scale=1.0)
+    u = flow(flow.sample(4000, generator=torch.Generator().manual_seed(10)))[0].detach()
+    assert all(stats.kstest(column.numpy(), "norm").pvalue > 1e-4 for column in u.t())
+
+
+def test_sampling_follows_its_generator_and_temperature():
+    flow = enliven(MAF(5, (8,), 2))
+    one, same, other = (flow.sample(3, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    cold = flow.sample(3, torch.Generator().manual_seed(1), temperature=0.0)
+    assert torch.equal(cold[0], cold[1])
+    torch.testing.assert_close(flow(cold)[0].detach(), torch.zeros(3, 5), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-4), (torch.float64, 1e-11)])
+def test_round_trip_on_each_type_and_device(device, dtype, tolerance, layout):
+    flow = enliven(MAF(50, (40, 40), 3, layout), scale=0.5).to(device, dtype)
+    u = torch.randn(4, 50, generator=torch.Generator().manual_seed(11)).to(device, dtype)
+    for method in ("staged", "naive"):
+        x = flow.inverse(u, method=method)
+        assert x.dtype == dtype and x.device.type == device and not x.requires_grad
+        back, log_det = flow(x)
+        assert back.dtype == log_det.dtype == dtype and log_det.shape == (4,)
+        assert float((back - u).detach().abs().max()) < tolerance
+    assert flow.sample(2).dtype == dtype
+    assert flow.log_prob(x).shape == (4,)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_strides_and_batch_size_make_no_difference(layout):
+    flow = enliven(MAF(12, (9, 9), 2, layout).double())
+    x = torch.randn(5, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(12))
+    strided = torch.stack([x, x], dim=2).flatten(1)[:, ::2]
+    assert not strided.is_contiguous()
+    torch.testing.assert_close(flow(strided)[0], flow(x)[0], rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(flow.inverse(strided), flow.inverse(x), rtol=1e-12, atol=1e-12)
+    alone = torch.cat([flow.inverse(row[None]) for row in x])
+    torch.testing.assert_close(alone, flow.inverse(x), rtol=1e-12, atol=1e-12)
+    assert flow(x[:0])[0].shape == (0, 12) and flow.inverse(x[:0]).shape == (0, 12)
+
+
+def test_log_scales_stop_at_the_bound():
+    flow = MAF(3, (4,), 1).double()
+    with torch.no_grad():
+        flow.blocks[0].log_scale.bias.copy_(torch.tensor([100.0, -100.0, 0.0]))
+        flow.blocks[0].log_scale.weight.zero_()
+    x = torch.ones(1, 3, dtype=torch.float64)
+    assert flow.blocks[0](x)[1].tolist() == [[LOG_SCALE_BOUND, -LOG_SCALE_BOUND, 0.0]]
+    for method in ("staged", "naive"):
+        torch.testing.assert_close(flow(flow.inverse(x, method))[0].detach(), x)
+
+
+def test_full_size_needs_one_stage_per_distinct_degree():
+    degrees = [spread_degrees(49_152, 512)] * 2
+    stages = inverse_stages(degrees, 49_152)
+    assert len(stages) == 513
+    assert stages[0].outputs == (0, 1) and stages[-1].outputs[1] == 49_152
+
+
+# Layers
+
+
+def test_masked_linear_is_its_formula():
+    mask = torch.tensor([[True, False, True], [False, False, False]])
+    layer = MaskedLinear(mask)
+    x = torch.tensor([[1.0, 10.0, 100.0]])
+    w, b = layer.weight.detach(), layer.bias.detach()
+    expected = [[w[0, 0] + 100 * w[0, 2] + b[0], b[1]]]
+    torch.testing.assert_close(layer(x).detach(), torch.tensor(expected))
+
+
+def test_staircase_gradients_pass_gradcheck():
+    layer = StaircaseLinear(torch.tensor([0, 1, 1, 3, 4]), 4, cuts=[2, 4]).double()
+    x = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(13))
+    open_entries = layer.dense_weight().detach().ne(0)
+    assert open_entries.sum(1).tolist() == [0, 1, 1, 3, 4]
+
+    def product(x, bias):
+        return torch.func.functional_call(layer, {"bias": bias}, (x,))
+
+    assert torch.autograd.gradcheck(
+        product, (x.requires_grad_(), layer.bias.detach().clone().requires_grad_())
+    )
+
+
+def test_closed_weights_stay_zero_through_training():
+    flow = MAF(40, (50, 50), 2, steps=3)
+    optimizer = torch.optim.Adam(flow.parameters(), lr=0.05, weight_decay=0.1)
+    x = torch.randn(30, 40, generator=torch.Generator().manual_seed(14))
+    before = -float(flow.log_prob(x).mean().detach())
+    for _ in range(10):
+        optimizer.zero_grad()
+        loss = -flow.log_prob(x).mean()
+        loss.backward()
+        optimizer.step()
+    assert float(loss) < before - 1
+    for made in flow.blocks:
+        masks = made_masks(made.degrees, 40)
+        for layer, mask in zip(made.layers(), [*masks, masks[-1]], strict=True):
+            assert bool((layer.dense_weight()[~mask] == 0).all())
+
+
+def test_the_staircase_stores_little_more_than_the_open_weights():
+    dense, stairs = (MADE(768, (512, 512), layout) for layout in ("dense", "staircase"))
+    masks = made_masks(dense.degrees, 768)
+    opened = sum(int(m.sum()) for m in masks) + int(masks[-1].sum())
+    assert dense.open_weights() == stairs.open_weights() == opened
+    assert dense.stored_weights() == sum(m.numel() for m in masks) + masks[-1].numel()
+    assert opened < stairs.stored_weights() < 1.08 * opened
+    assert stairs.stored_weights() < 0.55 * dense.stored_weights()
+
+
+# Pixels
+
+
+def test_dequantised_pixels_come_back_with_any_noise():
+    pixels = DequantizedPixels()
+    v = torch.arange(256, dtype=torch.uint8).repeat(20, 1)
+    x = pixels.encode(v, generator=torch.Generator().manual_seed(15))
+    assert float(x.min()) >= -1 and float(x.max()) <= 1 and len(x[:, 100].unique()) == 20
+    assert torch.equal(pixels.decode(x), v)
+    assert pixels.decode(torch.tensor([-9.0, 9.0])).tolist() == [0, 255]
+    assert pixels.encode(v, dtype=torch.float64).dtype == torch.float64
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8])
+def test_uniform_pixels_cost_their_bits(bits):
+    """A uniform density on [−1, 1]^D has NLL = D ln 2, which is b bits for every value of b bits."""
+    d = 12
+    pixels = DequantizedPixels(bits)
+    assert bits_per_dim(d * math.log(2), d, pixels) == pytest.approx(bits, abs=1e-12)
+    step = pixels.encode(torch.tensor([0, 1]), noise=False, dtype=torch.float64).diff()
+    assert pixels.log_det == pytest.approx(math.log(float(step)))
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: MAF(4, transforms=0), "transforms=0"),
+        (lambda: MAF(0), "features=0"),
+        (lambda: MAF(4, ()), "hidden_features"),
+        (lambda: MAF(4, (8, 0)), "units=0"),
+        (lambda: MAF(4, (8,), layout="sparse"), "layout='sparse'"),
+        (lambda: MAF(4, (8,), degrees="sorted"), "degrees='sorted'"),
+        (lambda: MAF(4, (3,), degrees=[[1, 2]]), "lengths"),
+        (lambda: MAF(4, (2, 2), degrees=[[1, 2]]), "lengths"),
+        (lambda: MAF(4, (2,), degrees=[[1, 4]]), "0…3"),
+        (lambda: MAF(4, (2,), degrees=[[-1, 2]]), "0…3"),
+        (lambda: MAF(4, (8,)).inverse(torch.zeros(2, 4), method="fast"), "method='fast'"),
+        (lambda: MAF(4, (8,))(torch.zeros(4)), r"\(batch, 4\)"),
+        (lambda: MAF(4, (8,)).log_prob(torch.zeros(2, 5)), r"\(2, 5\)"),
+        (lambda: MAF(4, (8,)).inverse(torch.zeros(2, 4, 1)), r"\(2, 4, 1\)"),
+        (lambda: MADE(4, (8,)).to_layout("sparse"), "layout='sparse'"),
+        (lambda: StaircaseLinear(torch.tensor([2, 1]), 3, []), "non-decreasing"),
+        (lambda: StaircaseLinear(torch.tensor([1, 4]), 3, []), "non-decreasing"),
+        (lambda: DequantizedPixels(0), "bits=0"),
+        (lambda: DequantizedPixels(9), "bits=9"),
+    ],
+)
+def test_wrong_arguments_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
