@@ -1,6 +1,6 @@
 """Normalizing flows: masks and degrees, MADE, MAF, the staircase layout, the staged inverse."""
 
-from .degrees import made_masks, prefix_lengths, random_degrees, spread_degrees
+from .degrees import made_masks, prefix_lengths, random_degrees, spread_degrees, visible_inputs
 from .made import MADE
 from .maf import MAF
 from .masked_linear import MaskedLinear
@@ -24,4 +24,5 @@ __all__ = [
     "spread_degrees",
     "staged_inverse",
     "staged_inverse_plain",
+    "visible_inputs",
 ]

@@ -89,6 +89,29 @@ def made_masks(degrees: Sequence[Tensor], features: int) -> list[Tensor]:
     return [*hidden, inputs[:, None] > layers[-1][None, :]]
 
 
+def visible_inputs(degrees: Sequence[Tensor], features: int) -> Tensor:
+    """How many inputs each output can see; i − 1 for output i if no degree is missing.
+
+    With degree m reachable in a layer, the inputs 1…m are; so only the largest reachable degree counts.
+
+    Args:
+        degrees: degrees of the hidden layers, in any order within a layer.
+        features: D.
+
+    Returns:
+        int64 tensor of shape (D,).
+
+    Example:
+        >>> visible_inputs([torch.tensor([1, 3])], 5).tolist()
+        [0, 1, 1, 3, 3]
+    """
+    reach = torch.arange(features)
+    for layer in reversed(degrees):
+        ladder = torch.cat([layer.new_zeros(1), layer.sort().values])
+        reach = ladder[torch.searchsorted(ladder, reach, right=True) - 1]
+    return reach
+
+
 def resolve_degrees(
     features: int, hidden_features: Sequence[int], degrees: str | Sequence[Tensor], seed: int
 ) -> list[Tensor]:
