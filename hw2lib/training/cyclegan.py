@@ -1,0 +1,208 @@
+"""Train a CycleGAN on two unpaired sets of images."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hw2lib.cyclegan import (
+    CycleGAN,
+    ImagePool,
+    Objective,
+    PatchDiscriminator,
+    ResnetGenerator,
+    TrainingStep,
+)
+from hw2lib.data.unpaired import UnpairedImages, augment, duplicates_report, epoch_order
+
+from .config import CycleGANConfig
+from .cyclegan_report import evaluate_epoch, finish_cyclegan_run
+from .cyclegan_state import load_cyclegan_state, save_cyclegan_state
+from .interrupt import interruptible
+from .memory import keep_freed_memory
+from .runs import environment, prepare, write_csv, write_json
+
+Report = Callable[[dict], None]
+
+
+@dataclass
+class CycleGANState:
+    """Everything that a run carries from one step to the next."""
+
+    training: TrainingStep
+    epoch: int = 0
+    step: int = 0
+    losses: list[dict] = field(default_factory=list)
+    evaluations: list[dict] = field(default_factory=list)
+    train_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+
+    PROGRESS = ("epoch", "step", "losses", "evaluations", "train_seconds", "evaluation_seconds")
+
+
+def build_cyclegan(config: CycleGANConfig) -> CycleGAN:
+    """The networks of a configuration, with weights drawn from its seed."""
+    torch.manual_seed(config.seed)
+    generators = [ResnetGenerator(config.blocks, config.features, config.upsampling) for _ in range(2)]
+    return CycleGAN(*generators, *(PatchDiscriminator(config.features) for _ in range(2)))
+
+
+def build_training(config: CycleGANConfig, device: torch.device) -> TrainingStep:
+    """Networks, optimizers and pools of a configuration."""
+    net = build_cyclegan(config).to(device)
+    groups = net.generator_parameters(), net.discriminator_parameters()
+    adams = [torch.optim.Adam(g, config.learning_rate, betas=config.betas, fused=True) for g in groups]
+    pools = {"D_A": ImagePool(config.pool), "D_B": ImagePool(config.pool)}
+    objective = Objective(config.cycle, config.identity, config.gan)
+    return TrainingStep(net, *adams, pools, objective, config.bfloat16)
+
+
+def learning_rate(config: CycleGANConfig, epoch: int) -> float:
+    """η in epoch 0, 1, …: constant, then linear to zero over the last ``decay_epochs``.
+
+    Source: Zhu et al. 2017, section 4 (training details); the authors' code.
+    """
+    decayed = max(0, epoch + 1 - (config.epochs - config.decay_epochs))
+    return config.learning_rate * (1 - decayed / (config.decay_epochs + 1))
+
+
+def train_cyclegan(
+    config: CycleGANConfig,
+    data: UnpairedImages,
+    out: Path,
+    resume: bool = False,
+    device: str = "auto",
+    report: Report = lambda event: None,
+) -> bool:
+    """Train the four networks; writes the run's folder.
+
+    The order of the images, crops, mirroring and the pools' decisions are functions of (seed, epoch,
+    step), and both optimizers and pools are kept, so that a run which is interrupted and resumed equals
+    one that was not, to the bit on one CPU. losses.csv holds the losses of single steps, every
+    ``log_every``-th, without their weights.
+
+    Args:
+        config: settings.
+        data: images of the configured size and recipe.
+        out: folder of the run.
+        resume: go on from the checkpoint in ``out``.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        report: called with a dictionary after each step (keys epoch, epochs, step, steps, losses).
+
+    Returns:
+        True if the run finished, False if Ctrl-C left a checkpoint.
+
+    Raises:
+        UserError: ``out`` holds another run, or nothing to resume.
+    """
+    prepare(out, resume)
+    keep_freed_memory()
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = torch.device(device)
+    state = CycleGANState(build_training(config, place))
+    if resume:
+        load_cyclegan_state(out, state)
+    else:
+        write_json(out / "config.json", config.model_dump())
+        write_json(out / "environment.json", environment(place, data_facts(data)))
+    loop = _Loop(config, data, state, place, out, report)
+    finished = loop.run()
+    if finished:
+        finish_cyclegan_run(out, state, config.epochs * loop.steps)
+    return finished
+
+
+def data_facts(data: UnpairedImages) -> dict:
+    """What identifies the data of a run."""
+    counts = {split: len(images) for split, images in data.images.items()}
+    return {"name": data.name, "checksum": data.checksum} | counts | duplicates_report(data.duplicates)
+
+
+class _Loop:
+    def __init__(
+        self,
+        config: CycleGANConfig,
+        data: UnpairedImages,
+        state: CycleGANState,
+        device: torch.device,
+        out: Path,
+        report: Report,
+    ) -> None:
+        self.config, self.data, self.state = config, data, state
+        self.device, self.out, self.report = device, out, report
+        self.steps = -(-data.steps // config.batch_size)
+        if config.max_steps:
+            self.steps = min(self.steps, config.max_steps)
+        self.shown: dict[str, float] = {}
+
+    def run(self) -> bool:
+        state = self.state
+        with interruptible() as interrupt:
+            while state.epoch < self.config.epochs:
+                finished = self._epoch(interrupt)
+                if finished and state.epoch in {*self.config.evaluate_epochs, self.config.epochs}:
+                    started = time.perf_counter()
+                    evaluate_epoch(self.out, self.data, state)
+                    state.evaluation_seconds += time.perf_counter() - started
+                self._save()
+                if interrupt.requested and state.epoch < self.config.epochs:
+                    return False
+        return True
+
+    def _epoch(self, interrupt) -> bool:
+        """Go on to the end of the epoch, or to the step in which Ctrl-C came."""
+        config, state = self.config, self.state
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + state.epoch)
+        needed = self.steps * config.batch_size
+        splits = self.data.images["trainA"], self.data.images["trainB"]
+        orders = [epoch_order(len(images), needed, generator) for images in splits]
+        for optimizer in (state.training.generators, state.training.discriminators):
+            optimizer.param_groups[0]["lr"] = learning_rate(config, state.epoch)
+        started = time.perf_counter()
+        while state.step < self.steps and not interrupt.requested:
+            place = slice(state.step * config.batch_size, (state.step + 1) * config.batch_size)
+            self._step(*(images[order[place]] for images, order in zip(splits, orders, strict=True)))
+            if (state.epoch * self.steps + state.step) % config.checkpoint_every == 0:
+                started = self._clock(started)
+                self._save()
+        self._clock(started)
+        if state.step < self.steps:
+            return False
+        state.epoch, state.step = state.epoch + 1, 0
+        return True
+
+    def _step(self, a: Tensor, b: Tensor) -> None:
+        config, state = self.config, self.state
+        seed = (config.seed * 1_000_003 + state.epoch) * 10_007 + state.step + 1
+        generator = torch.Generator().manual_seed(seed)
+        x, y = (augment(images, config.size, generator).to(self.device) for images in (a, b))
+        losses = state.training(x, y, generator)
+        state.step += 1
+        done = state.epoch * self.steps + state.step
+        if done % config.log_every == 0 or done == 1:
+            # Reading a loss makes a GPU wait, so only those that are kept are read.
+            self.shown = {name: float(value) for name, value in losses.items()}
+            state.losses.append({"epoch": state.epoch + 1, "step": done} | self.shown)
+        self.report(self._event())
+
+    def _clock(self, started: float) -> float:
+        now = time.perf_counter()
+        self.state.train_seconds += now - started
+        return now
+
+    def _save(self) -> None:
+        save_cyclegan_state(self.out, self.state)
+        write_csv(self.out / "losses.csv", self.state.losses)
+
+    def _event(self) -> dict:
+        return {
+            "epoch": self.state.epoch,
+            "epochs": self.config.epochs,
+            "step": self.state.step,
+            "steps": self.steps,
+            "losses": self.shown,
+        }

@@ -1,0 +1,104 @@
+"""What a CycleGAN run leaves behind: sheets of its outputs, snapshots of its weights, metrics."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from hw2lib.cyclegan import CycleGAN
+from hw2lib.data.unpaired import UnpairedImages, to_signed, to_uint8
+
+from .checkpoint import save_weights
+from .memory import peak_memory_gb
+from .report import save_grid
+from .runs import write_json
+
+RECORDED_FILES = ("config.json", "environment.json", "losses.csv", "metrics.json")
+COLUMNS = 6
+_BATCH = 8
+
+
+def evaluate_epoch(out: Path, data: UnpairedImages, state) -> None:
+    """Write epoch-NN.png and epoch-NN.safetensors, and measure the networks on the test images."""
+    net, name = state.training.net, f"epoch-{state.epoch:02d}"
+    save_weights(out / f"{name}.safetensors", net)
+    save_grid(out / f"{name}.png", contact_sheet(net, data), COLUMNS)
+    state.evaluations.append({"epoch": state.epoch} | test_metrics(net, data))
+
+
+def recorded_files(epochs: list[int]) -> tuple[str, ...]:
+    """The small files of a finished run whose test images were drawn after these epochs."""
+    return (*RECORDED_FILES, *(f"epoch-{epoch:02d}.png" for epoch in epochs))
+
+
+@torch.no_grad()
+def contact_sheet(net: CycleGAN, data: UnpairedImages, columns: int = COLUMNS) -> Tensor:
+    """What the networks make of the same test images at every epoch; never the images themselves.
+
+    Rows: G(x), F(G(x)), F(y), G(F(y)) for ``columns`` evenly spaced test images x of A and y of B.
+
+    Returns:
+        uint8 of shape (4 · columns, 3, size, size).
+    """
+    rows = []
+    for split, there, back in _directions(net):
+        images = data.images[split]
+        chosen = torch.linspace(0, len(images) - 1, columns).round().long()
+        translated = _run(there, to_signed(images[chosen]))
+        rows += [translated, _run(back, translated)]
+    return to_uint8(torch.cat(rows))
+
+
+@torch.no_grad()
+def test_metrics(net: CycleGAN, data: UnpairedImages) -> dict[str, float]:
+    """How well the test images survive a cycle and their own domain's generator.
+
+    Returns, with suffix A for test images of A and B for those of B:
+        ``cycle_psnr``: mean over images of 10 log₁₀(4 / MSE) in dB, for values in [−1, 1];
+        ``cycle_ssim``: mean structural similarity (Wang et al. 2004);
+        ``cycle_l1``: mean absolute error; ``identity_l1``: that of F(x) against x, or G(y) against y.
+    """
+    found = {}
+    for (split, there, back), domain in zip(_directions(net), "AB", strict=True):
+        x = to_signed(data.images[split])
+        cycled = _run(back, _run(there, x))
+        mse = (cycled - x).square().mean((1, 2, 3))
+        found |= {
+            f"cycle_psnr_{domain}": float((10 * torch.log10(4 / mse)).mean()),
+            f"cycle_ssim_{domain}": float(
+                structural_similarity_index_measure(cycled, x, data_range=(-1.0, 1.0))
+            ),
+            f"cycle_l1_{domain}": float((cycled - x).abs().mean()),
+            f"identity_l1_{domain}": float((_run(back, x) - x).abs().mean()),
+        }
+    return found
+
+
+def finish_cyclegan_run(out: Path, state, steps: int) -> None:
+    """Write metrics.json of a run that took so many steps."""
+    net = state.training.net
+    counts = {
+        name: sum(p.numel() for p in module.parameters())
+        for name, module in (("generator", net.G_A), ("discriminator", net.D_A))
+    }
+    metrics = {
+        "test": state.evaluations,
+        "parameters": counts,
+        "train_seconds": round(state.train_seconds, 1),
+        "evaluation_seconds": round(state.evaluation_seconds, 1),
+        "seconds_per_step": round(state.train_seconds / steps, 4),
+        "peak_memory_gb": round(peak_memory_gb(), 2),
+    }
+    write_json(out / "metrics.json", metrics)
+
+
+def _directions(net: CycleGAN) -> tuple[tuple[str, nn.Module, nn.Module], ...]:
+    """Per test split: the generator out of its domain, and the one back."""
+    return ("testA", net.G_A, net.G_B), ("testB", net.G_B, net.G_A)
+
+
+def _run(generator: nn.Module, images: Tensor) -> Tensor:
+    """A generator's outputs on the CPU, in batches that fit any memory."""
+    device = next(generator.parameters()).device
+    return torch.cat([generator(part.to(device)).cpu() for part in images.split(_BATCH)])

@@ -1,0 +1,78 @@
+"""Checkpoints of a CycleGAN run: one file, so that its parts can never be of different steps."""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hw2lib.errors import UserError
+
+from .runs import write_json
+
+CHECKPOINT, MARKER = "checkpoint.safetensors", "state.json"
+OPTIMIZERS = ("generators", "discriminators")
+
+
+def save_cyclegan_state(out: Path, state) -> None:
+    """Write networks, both optimizers, both pools and the loop's position in one file.
+
+    state.json, the mark that there is something to resume, tells people the position.
+    """
+    training = state.training
+    tensors = {f"net.{name}": value for name, value in training.net.state_dict().items()}
+    for which in OPTIMIZERS:
+        moments = getattr(training, which).state_dict()["state"]
+        tensors |= {f"{which}.{k}.{name}": v for k, entry in moments.items() for name, v in entry.items()}
+    for name, pool in training.pools.items():
+        tensors |= {f"pool.{name}.{key}": value for key, value in pool.state_dict().items()}
+    progress = json.dumps({name: getattr(state, name) for name in state.PROGRESS})
+    part = out / (CHECKPOINT + ".part")
+    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, part, {"progress": progress})
+    os.replace(part, out / CHECKPOINT)
+    write_json(out / MARKER, {"epoch": state.epoch, "step": state.step})
+
+
+def load_cyclegan_state(out: Path, state) -> None:
+    """Take up what :func:`save_cyclegan_state` left in ``out``; UserError if it is damaged."""
+    path, training = out / CHECKPOINT, state.training
+    tensors, progress = _read(path)
+    try:
+        training.net.load_state_dict(_below(tensors, "net"))
+        for which in OPTIMIZERS:
+            _load_moments(getattr(training, which), _below(tensors, which))
+        for name, pool in training.pools.items():
+            device = next(training.net.parameters()).device
+            stored = _below(tensors, f"pool.{name}")
+            pool.load_state_dict({key: value.to(device) for key, value in stored.items()})
+        for name in state.PROGRESS:
+            setattr(state, name, progress[name])
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: is the checkpoint of another run") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; is this the folder of a run?")
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            return tensors, json.loads(file.metadata()["progress"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as a checkpoint") from error
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under a prefix, by the rest of their names."""
+    return {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
+
+
+def _load_moments(optimizer: torch.optim.Optimizer, flat: dict[str, Tensor]) -> None:
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in flat.items():
+        index, name = key.split(".", 1)
+        moments.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})

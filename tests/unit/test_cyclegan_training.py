@@ -1,0 +1,128 @@
+"""A run: what it writes, that it resumes to the bit, that Ctrl-C leaves a checkpoint."""
+
+import csv
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from hw2lib.cyclegan import TERMS
+from hw2lib.data.unpaired import load_unpaired
+from hw2lib.errors import UserError
+from hw2lib.training.config import CYCLEGAN_PROFILES, CycleGANConfig, override, profile
+from hw2lib.training.cyclegan import learning_rate, train_cyclegan
+from hw2lib.training.runs import read_json
+
+TINY = CycleGANConfig(
+    size=32,
+    blocks=1,
+    features=4,
+    epochs=2,
+    pool=2,
+    log_every=1,
+    checkpoint_every=3,
+    evaluate_epochs=(1, 2),
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
+    for split, count in {"trainA": 3, "trainB": 5, "testA": 2, "testB": 3}.items():
+        (root / split).mkdir()
+        for k in range(count):
+            pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / split / f"{k}.png")
+    return load_unpaired(root, size=32)
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole")
+    assert train_cyclegan(TINY, data, out, device="cpu")
+    return out
+
+
+def interrupting(at: int):
+    """A report that presses Ctrl-C after so many steps."""
+
+    def report(event: dict) -> None:
+        if event["epoch"] * event["steps"] + event["step"] == at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return report
+
+
+# Within an epoch, at its end, and after a checkpoint.
+@pytest.mark.parametrize("at", [2, 5, 7])
+def test_stopped_and_resumed_equals_one_run_to_the_bit(data, whole, tmp_path, at):
+    assert not train_cyclegan(TINY, data, tmp_path, device="cpu", report=interrupting(at))
+    assert (tmp_path / "state.json").exists() and not (tmp_path / "metrics.json").exists()
+    assert train_cyclegan(TINY, data, tmp_path, resume=True, device="cpu")
+    expected, found = (load_file(out / "checkpoint.safetensors") for out in (whole, tmp_path))
+    assert expected.keys() == found.keys()
+    assert any(name.startswith("pool.D_A") for name in expected)
+    assert any(name.startswith("discriminators.") for name in expected)
+    for name, value in expected.items():
+        assert torch.equal(value, found[name]), name
+    assert (whole / "losses.csv").read_bytes() == (tmp_path / "losses.csv").read_bytes()
+    assert (whole / "epoch-02.png").read_bytes() == (tmp_path / "epoch-02.png").read_bytes()
+    assert read_json(whole / "metrics.json")["test"] == read_json(tmp_path / "metrics.json")["test"]
+
+
+def test_files_of_a_run(whole):
+    with (whole / "losses.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", "step", *TERMS] and len(rows) == 10
+    assert [row["epoch"] for row in rows] == ["1"] * 5 + ["2"] * 5 and rows[-1]["step"] == "10"
+    for epoch in (1, 2):
+        # Four rows of six outputs, two pixels between them.
+        assert Image.open(whole / f"epoch-{epoch:02d}.png").size == (6 * 34 + 2, 4 * 34 + 2)
+    environment = read_json(whole / "environment.json")
+    assert environment["data"]["trainB"] == 5 and environment["data"]["groups"] == 0
+    assert read_json(whole / "config.json")["pool"] == 2
+    metrics = read_json(whole / "metrics.json")
+    assert [row["epoch"] for row in metrics["test"]] == [1, 2]
+    assert metrics["test"][0]["cycle_psnr_A"] > 0
+
+
+def test_a_folder_with_a_run_is_not_overwritten(data, whole, tmp_path):
+    with pytest.raises(UserError, match="already holds a run"):
+        train_cyclegan(TINY, data, whole, device="cpu")
+    with pytest.raises(UserError, match="no checkpoint to resume"):
+        train_cyclegan(TINY, data, tmp_path, resume=True, device="cpu")
+
+
+def test_a_damaged_or_foreign_checkpoint_is_named(data, whole, tmp_path):
+    (tmp_path / "state.json").write_text("{}")
+    for content, message in (
+        (b"broken", "cannot be read as a checkpoint"),
+        ((whole / "checkpoint.safetensors").read_bytes(), "is the checkpoint of another run"),
+    ):
+        (tmp_path / "checkpoint.safetensors").write_bytes(content)
+        with pytest.raises(UserError, match=f"checkpoint.safetensors: {message}"):
+            other = TINY.model_copy(update={"features": 8})
+            train_cyclegan(other, data, tmp_path, resume=True, device="cpu")
+
+
+def test_the_paper_profile_is_the_report_s_table():
+    paper = profile("paper", CYCLEGAN_PROFILES)
+    assert (paper.batch_size, paper.learning_rate, paper.betas) == (1, 2e-4, (0.5, 0.999))
+    assert (paper.epochs, paper.size, paper.cycle, paper.identity) == (20, 128, 10, 5)
+    assert (paper.blocks, paper.pool) == (6, 50)
+
+
+def test_learning_rate_falls_linearly_over_the_last_epochs():
+    config = CycleGANConfig(epochs=4, decay_epochs=2, learning_rate=3.0)
+    assert [learning_rate(config, epoch) for epoch in range(4)] == [3.0, 3.0, 2.0, 1.0]
+    assert learning_rate(CycleGANConfig(), 19) == 2e-4
+
+
+@pytest.mark.parametrize("assignment", ["size=30", "cycle=-1", "betas=[0.5, 1]", "gan=hinge"])
+def test_bad_settings_are_named(assignment):
+    with pytest.raises(UserError, match=f"--set {assignment.partition('=')[0]}"):
+        override(CYCLEGAN_PROFILES["quick"], [assignment])
