@@ -57,8 +57,10 @@ def auroc_interval(
         seed: the same seed gives the same interval.
     """
     labels, values = _checked(anomalous, scores)
+    groups = (values[~labels], values[labels])
     result = stats.bootstrap(
-        (values[~labels], values[labels]),
+        # SciPy wants two observations; two copies of a single image resample to the same areas.
+        [group if len(group) > 1 else group.repeat(2) for group in groups],
         _auroc_of_groups,
         vectorized=True,
         paired=False,
