@@ -85,6 +85,8 @@ def load_mvtec(root: str | Path, size: int = 128) -> MVTecCategory:
     kinds = sorted(p.name for p in test_root.iterdir() if p.is_dir())
     if "good" not in kinds:
         raise UserError(f"{test_root / 'good'}: no such folder")
+    if len(kinds) == 1:
+        raise UserError(f"{test_root}: no folder of defects beside good")
     test_paths = [
         p for kind in ["good", *(k for k in kinds if k != "good")] for p in _images(test_root / kind)
     ]

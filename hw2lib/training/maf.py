@@ -76,8 +76,9 @@ def train_maf(
         True if the run finished, False if Ctrl-C left a checkpoint.
 
     Raises:
-        UserError: ``out`` holds another run, or nothing to resume.
+        UserError: ``out`` holds another run, or nothing to resume, or the images are too few to split.
     """
+    split = split_validation(len(data.train), config.validation_fraction, config.seed)
     prepare(out, resume)
     keep_freed_memory()
     fabric = Fabric(accelerator=device, devices=devices)
@@ -99,7 +100,7 @@ def train_maf(
             "test": len(data.test),
         }
         write_json(out / "environment.json", environment(fabric.device, facts))
-    loop = _Loop(config, data, state, fabric, out, report)
+    loop = _Loop(config, data, split, state, fabric, out, report)
     finished = loop.run()
     if fabric.is_global_zero:
         save_training_state(out, state)
@@ -114,6 +115,7 @@ class _Loop:
         self,
         config: MAFConfig,
         data: MVTecCategory,
+        split: tuple[Tensor, Tensor],
         state: MAFState,
         fabric: Fabric,
         out: Path,
@@ -121,7 +123,7 @@ class _Loop:
     ) -> None:
         self.config, self.data, self.state, self.fabric = config, data, state, fabric
         self.out, self.report = out, report
-        train, validation = split_validation(len(data.train), config.validation_fraction, config.seed)
+        train, validation = split
         self.train, self.validation = data.train[train].flatten(1), data.train[validation]
         self.pixels = DequantizedPixels()
         self.weights = [p for p in state.flow.parameters()]

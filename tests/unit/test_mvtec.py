@@ -157,6 +157,13 @@ def test_empty_folders_are_named(category, below):
     assert str(category / below) in str(caught.value)
 
 
+def test_a_category_without_defects_is_named(category):
+    for defect in ("crack", "scratch"):
+        shutil.rmtree(category / "test" / defect)
+    with pytest.raises(UserError, match="test: no folder of defects"):
+        load_mvtec(category, 8)
+
+
 def test_a_file_in_place_of_the_folder_is_named(tmp_path):
     (tmp_path / "capsule").write_text("words")
     with pytest.raises(UserError, match="no such folder"):
