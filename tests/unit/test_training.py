@@ -1,0 +1,536 @@
+"""Runs of the flow: what they leave behind, that they resume to the bit, and what they refuse."""
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from hw2lib.anomaly import nll_scores
+from hw2lib.data import MVTecCategory, load_mvtec, split_validation
+from hw2lib.errors import UserError
+from hw2lib.flows import MAF
+from hw2lib.results import read_table, select
+from hw2lib.training import jobs
+from hw2lib.training.config import PROFILES, MAFConfig, override, profile, validated
+from hw2lib.training.fit import fit
+from hw2lib.training.interrupt import interruptible
+from hw2lib.training.maf import build_maf, train_maf
+from hw2lib.training.memory import peak_memory_gb
+from hw2lib.training.report import RECORDED_FILES, sample_images, save_grid
+from hw2lib.training.runs import prepare, read_json, record, write_bytes, write_csv, write_json
+from hw2lib.training.trained import load_flow
+
+TINY = MAFConfig(
+    size=8,
+    hidden_features=(16, 16),
+    transforms=2,
+    batch_size=7,
+    learning_rate=3e-3,
+    epochs=4,
+    average_decay=0.8,
+    evaluate_epochs=(1, 3),
+    seed=3,
+)
+STEPS = 3  # per epoch: 18 training images in batches of 7, 7 and 4
+CHECKPOINT = {"model.safetensors", "average.safetensors", "optimizer.safetensors", "state.json"}
+
+
+def make_category(train: int = 20) -> MVTecCategory:
+    """Noisy images of a bright square; in half of the defects it is missing, in the others brighter."""
+    rng = np.random.default_rng(0)
+
+    def images(n, square):
+        pixels = rng.integers(40, 60, (n, 3, 8, 8))
+        pixels[:, :, 2:6, 2:6] += square
+        return torch.from_numpy(pixels.astype(np.uint8))
+
+    masks = torch.zeros(12, 8, 8, dtype=torch.bool)
+    masks[4:, 2:6, 2:6] = True
+    return MVTecCategory(
+        name="squares",
+        train=images(train, 100),
+        train_files=[f"good/{k:03}.png" for k in range(train)],
+        test=torch.cat([images(4, 100), images(4, 0), images(4, 180)]),
+        test_files=[f"{d}/{k:03}.png" for d in ("good", "lost", "lit") for k in range(4)],
+        test_defects=["good"] * 4 + ["lost"] * 4 + ["lit"] * 4,
+        masks=masks,
+        checksum="0" * 64,
+    )
+
+
+@pytest.fixture(scope="module")
+def data() -> MVTecCategory:
+    return make_category()
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """The folder of a finished, uninterrupted run."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    assert train_maf(TINY, data, out, device="cpu")
+    return out
+
+
+def stop_after(n: int):
+    """A report that presses Ctrl-C at the n-th step, as a person would."""
+    steps = []
+
+    def report(event):
+        steps.append(event)
+        if len(steps) == n:
+            signal.raise_signal(signal.SIGINT)
+
+    return report
+
+
+# What a run leaves behind
+
+
+def test_a_run_leaves_its_files(run):
+    assert {p.name for p in run.iterdir()} == set(RECORDED_FILES) | CHECKPOINT
+
+
+def test_the_settings_are_written_as_they_were(run):
+    assert MAFConfig.model_validate(read_json(run / "config.json")) == TINY
+
+
+def test_the_environment_names_versions_and_data_and_no_machine(run, data):
+    facts = read_json(run / "environment.json")
+    assert facts["libraries"]["torch"] == torch.__version__.partition("+")[0]
+    assert facts["data"] == {"name": "squares", "checksum": data.checksum, "train": 20, "test": 12}
+    assert facts["cuda"] is None and facts["threads"] == torch.get_num_threads()
+    text = (run / "environment.json").read_text()
+    assert str(run.parent) not in text and os.uname().nodename not in text
+
+
+def test_losses_fall(run):
+    losses = read_table(run / "losses.csv")
+    assert losses["epoch"].tolist() == [1, 2, 3, 4]
+    for name in ("train_bpd", "val_bpd", "val_bpd_ema"):
+        assert losses[name][-1] < losses[name][0] - 0.1
+    assert (np.diff(losses["seconds"]) > 0).all()
+    np.testing.assert_allclose(losses["train_bpd"], losses["train_nll"] / 192 / np.log(2) + 7, rtol=1e-6)
+
+
+def test_auroc_is_kept_at_the_chosen_epochs_and_the_last(run):
+    table = read_table(run / "auroc.csv")
+    assert sorted(set(table["epoch"])) == [1, 3, 4]
+    assert len(table["epoch"]) == 3 * 2 * 3  # epochs, kinds of weights, kinds of defects with "all"
+    metrics = read_json(run / "metrics.json")
+    for weights in ("plain", "ema"):
+        last = select(table, epoch=4, weights=weights)
+        assert metrics[weights]["auroc"].keys() == set(last["defect"]) == {"all", "lost", "lit"}
+        for defect, value in zip(last["defect"], last["auroc"], strict=True):
+            assert metrics[weights]["auroc"][defect]["value"] == pytest.approx(value)
+
+
+def test_the_saved_weights_are_those_of_the_tables(run, data):
+    """Scores and losses can be computed again from the model files."""
+    losses, scores = read_table(run / "losses.csv"), read_table(run / "scores.csv")
+    validation = data.train[split_validation(20, 0.1, TINY.seed)[1]]
+    for weights, column in (("plain", "val_nll"), ("ema", "val_nll_ema")):
+        flow, config = load_flow(run, weights)
+        assert config == TINY
+        assert nll_scores(flow, validation).mean() == pytest.approx(losses[column][-1], rel=1e-6)
+        part = select(scores, weights=weights)
+        assert part["file"].tolist() == data.test_files and part["defect"].tolist() == data.test_defects
+        np.testing.assert_allclose(part["nll"], nll_scores(flow, data.test), rtol=1e-6)
+
+
+def test_metrics_describe_the_run(run):
+    metrics = read_json(run / "metrics.json")
+    losses = read_table(run / "losses.csv")
+    assert metrics["train_bpd"] == pytest.approx(losses["train_bpd"][-1])
+    assert metrics["val_bpd"]["ema"] == pytest.approx(losses["val_bpd_ema"][-1])
+    assert metrics["parameters"] == sum(t.numel() for t in load_file(run / "model.safetensors").values())
+    assert 0 < metrics["sampling"]["round_trip_error"] < 1e-4
+    assert metrics["sampling"]["sample_seconds"] > 0
+    assert set(metrics["ema"]["pixel_auroc"]) == {
+        "raw",
+        "location_only",
+        "minus_mean",
+        "standardized",
+        "sigma",
+    }
+    assert 0.01 < metrics["training_peak_memory_gb"] < 100
+
+
+def test_the_sheet_holds_three_rows_of_five_samples(run):
+    sheet = Image.open(run / "samples.png")
+    assert sheet.size == (5 * 10 + 2, 3 * 10 + 2) and sheet.mode == "RGB"
+    flow, _ = load_flow(run, "ema")
+    first = np.asarray(sheet)[2:10, 2:10]
+    assert np.array_equal(first, sample_images(flow, 5, TINY.seed)[0].permute(1, 2, 0).numpy())
+
+
+def test_the_average_follows_the_weights(data, tmp_path):
+    one_epoch = TINY.model_copy(update={"epochs": 1, "evaluate_epochs": (1,)})
+    train_maf(one_epoch.model_copy(update={"average_decay": 0.0}), data, tmp_path / "none", device="cpu")
+    model, average = (load_file(tmp_path / "none" / f"{n}.safetensors") for n in ("model", "average"))
+    assert all(torch.equal(model[k], average[k]) for k in model)
+    # With d close to one the average stays where it began.
+    train_maf(one_epoch.model_copy(update={"average_decay": 1 - 1e-9}), data, tmp_path / "all", device="cpu")
+    start = build_maf(TINY).state_dict()
+    model, average = (load_file(tmp_path / "all" / f"{n}.safetensors") for n in ("model", "average"))
+    assert all(torch.allclose(start[k], average[k], rtol=0, atol=1e-7) for k in start)
+    assert not any(torch.allclose(start[k], model[k], rtol=0, atol=1e-4) for k in start)
+
+
+def test_another_seed_is_another_run(run, data, tmp_path):
+    train_maf(TINY.model_copy(update={"seed": 4, "epochs": 1}), data, tmp_path / "run", device="cpu")
+    one, other = read_table(run / "losses.csv"), read_table(tmp_path / "run" / "losses.csv")
+    assert one["train_nll"][0] != other["train_nll"][0]
+
+
+def test_both_layouts_train_alike(run, data, tmp_path):
+    """The layouts draw their weights in different numbers, so they are compared by where they arrive."""
+    train_maf(TINY.model_copy(update={"layout": "dense"}), data, tmp_path / "run", device="cpu")
+    one, other = read_json(run / "metrics.json"), read_json(tmp_path / "run" / "metrics.json")
+    assert other["train_bpd"] == pytest.approx(one["train_bpd"], abs=0.5)
+    assert other["parameters"] > one["parameters"]
+
+
+# Interrupt and resume
+
+
+@pytest.mark.parametrize("stops", [[1], [STEPS], [STEPS + 1, 4], [4 * STEPS], [1, 1, 1]])
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(run, data, tmp_path, stops):
+    out = tmp_path / "run"
+    for k, n in enumerate(stops):
+        assert not train_maf(TINY, data, out, resume=k > 0, device="cpu", report=stop_after(n))
+        assert not (out / "metrics.json").exists()
+        state = read_json(out / "state.json")
+        assert state["epoch"] * STEPS + state["step"] == sum(stops[: k + 1])
+    assert train_maf(TINY, data, out, resume=True, device="cpu")
+    for name in ("model", "average", "optimizer"):
+        whole, resumed = (load_file(folder / f"{name}.safetensors") for folder in (run, out))
+        assert whole.keys() == resumed.keys() and len(whole) > 0
+        assert all(torch.equal(whole[key], resumed[key]) for key in whole), name
+    for name in ("config.json", "auroc.csv", "scores.csv", "samples.png"):
+        assert (run / name).read_bytes() == (out / name).read_bytes(), name
+    whole, resumed = (read_table(folder / "losses.csv") for folder in (run, out))
+    assert all(np.array_equal(whole[key], resumed[key]) for key in whole if key != "seconds")
+
+
+def test_checkpoints_on_the_way(data, tmp_path):
+    """A run that is killed goes on from its last regular checkpoint."""
+    config = TINY.model_copy(update={"checkpoint_every": 2})
+
+    class Killed(Exception):
+        pass
+
+    def kill(event):
+        if event["epoch"] == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_maf(config, data, tmp_path / "run", device="cpu", report=kill)
+    assert read_json(tmp_path / "run" / "state.json")["epoch"] == 2
+    assert train_maf(config, data, tmp_path / "run", resume=True, device="cpu")
+    assert read_table(tmp_path / "run" / "losses.csv")["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def test_progress_is_reported_after_every_step(data, tmp_path):
+    events = []
+    train_maf(
+        TINY.model_copy(update={"epochs": 2}), data, tmp_path / "run", device="cpu", report=events.append
+    )
+    assert [(e["epoch"], e["step"]) for e in events] == [(e, s) for e in (0, 1) for s in (1, 2, 3)]
+    assert all(e["steps"] == STEPS and e["train_bpd"] > 0 for e in events)
+    assert events[0]["val_bpd"] is None
+    assert events[3]["val_bpd"] == pytest.approx(read_table(tmp_path / "run" / "losses.csv")["val_bpd"][0])
+
+
+def test_a_second_interrupt_stops_at_once_and_handlers_come_back():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), interruptible() as interrupt:
+        signal.raise_signal(signal.SIGTERM)
+        assert interrupt.requested
+        signal.raise_signal(signal.SIGINT)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_signals_are_left_alone_outside_the_main_thread():
+    handler, seen = signal.getsignal(signal.SIGINT), []
+
+    def work():
+        with interruptible() as interrupt:
+            seen.extend([interrupt.requested, signal.getsignal(signal.SIGINT) is handler])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False, True]
+
+
+# What a run refuses
+
+
+def test_a_second_run_into_the_same_folder_is_refused(run, data):
+    before = {p.name: p.read_bytes() for p in run.iterdir()}
+    with pytest.raises(UserError, match="already holds a run; add --resume"):
+        train_maf(TINY, data, run, device="cpu")
+    assert {p.name: p.read_bytes() for p in run.iterdir()} == before
+
+
+def test_nothing_to_resume(tmp_path, data):
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        train_maf(TINY, data, tmp_path / "new", resume=True, device="cpu")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_in_place_of_the_folder(tmp_path):
+    (tmp_path / "file").write_text("words")
+    with pytest.raises(UserError, match="is not a folder"):
+        prepare(tmp_path / "file", resume=False)
+
+
+def test_too_few_images_leave_nothing_behind(tmp_path):
+    with pytest.raises(UserError, match="cannot split 1 images"):
+        train_maf(TINY, make_category(train=1), tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def stopped(data, tmp_path):
+    """The folder of a run that was stopped after two steps."""
+    assert not train_maf(TINY, data, tmp_path / "run", device="cpu", report=stop_after(2))
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("name", sorted(CHECKPOINT))
+def test_damaged_checkpoints_are_named(stopped, data, name):
+    file = stopped / name
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(UserError, match=f"{name}: cannot be read as") as caught:
+        train_maf(TINY, data, stopped, resume=True, device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(CHECKPOINT - {"state.json"}))
+def test_missing_checkpoints_are_named(stopped, data, name):
+    (stopped / name).unlink()
+    with pytest.raises(UserError, match=f"{name}: no such file"):
+        train_maf(TINY, data, stopped, resume=True, device="cpu")
+
+
+def test_the_checkpoint_of_another_model_is_named(stopped, data):
+    wider = TINY.model_copy(update={"hidden_features": (16, 24)})
+    with pytest.raises(UserError, match="model.safetensors: holds the weights of another model"):
+        train_maf(wider, data, stopped, resume=True, device="cpu")
+
+
+def test_loading_names_what_is_wrong(run, tmp_path):
+    with pytest.raises(UserError, match="--weights best: expected ema or plain"):
+        load_flow(run, "best")
+    with pytest.raises(UserError, match="config.json: no such file"):
+        load_flow(tmp_path)
+    (tmp_path / "config.json").write_text('{"size": 8, "depth": 3}')
+    with pytest.raises(UserError, match="depth=3"):
+        load_flow(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UserError, match="config.json: cannot be read as JSON"):
+        load_flow(tmp_path)
+
+
+# Images of other sizes and modes
+
+
+@pytest.mark.parametrize(
+    "mode, size", [("L", (30, 20)), ("RGBA", (9, 9)), ("I;16", (8, 8)), ("RGB", (5, 7)), ("P", (64, 8))]
+)
+def test_training_takes_images_of_any_mode_and_size(write_category, tmp_path, mode, size):
+    data = load_mvtec(write_category(name=f"category-{mode[0]}", mode=mode, size=size), size=8)
+    config = TINY.model_copy(update={"epochs": 2, "evaluate_epochs": (2,), "batch_size": 8})
+    assert train_maf(config, data, tmp_path / "run", device="cpu")
+    losses = read_table(tmp_path / "run" / "losses.csv")
+    assert losses["train_bpd"][1] < losses["train_bpd"][0]
+    assert read_json(tmp_path / "run" / "environment.json")["data"]["name"] == f"category-{mode[0]}"
+    assert set(read_json(tmp_path / "run" / "metrics.json")["ema"]["auroc"]) == {"all", "crack", "scratch"}
+
+
+# Settings
+
+
+def test_the_paper_profile_is_the_table_of_the_report():
+    paper = profile("paper")
+    assert paper == MAFConfig()
+    assert (paper.size, paper.hidden_features, paper.transforms) == (128, (512, 512), 7)
+    assert (paper.batch_size, paper.learning_rate, paper.epochs) == (64, 1e-4, 50)
+    assert paper.validation_fraction == 0.1 and paper.evaluate_epochs[-1] == 50
+
+
+def test_unknown_profiles_are_named():
+    with pytest.raises(UserError, match="profile 'big': expected one of paper, quick"):
+        profile("big")
+
+
+def test_assignments_are_read_as_yaml():
+    config = override(PROFILES["quick"], ["epochs=3", "learning_rate=1.0e-2", "hidden_features=[8, 4, 2]"])
+    assert (config.epochs, config.learning_rate, config.hidden_features) == (3, 0.01, (8, 4, 2))
+    assert config.size == PROFILES["quick"].size
+    assert override(PROFILES["quick"], []) == PROFILES["quick"]
+
+
+@pytest.mark.parametrize(
+    "assignment, message",
+    [
+        ("epochs", "--set epochs: expected key=value"),
+        ("depth=3", "--set depth=3: expected key=value with a key of size, "),
+        ("=3", "--set =3: expected key=value"),
+        ("epochs=0", "--set epochs=0: .*greater than or equal to 1"),
+        ("epochs=many", "--set epochs='many': .*integer"),
+        ("epochs=2.5", "--set epochs=2.5: .*integer"),
+        ("learning_rate=-1", "--set learning_rate=-1: .*greater than 0"),
+        ("validation_fraction=1", "--set validation_fraction=1: .*less than 1"),
+        ("layout=sparse", "--set layout='sparse': .*'staircase' or 'dense'"),
+        ("hidden_features=[8, 0]", r"--set hidden_features\.1=0: .*greater than or equal to 1"),
+        ("epochs=[1", r"--set epochs=\[1: the value cannot be read"),
+        ("epochs=", "--set epochs=None: .*integer"),
+    ],
+)
+def test_wrong_assignments_are_named_in_one_line(assignment, message):
+    with pytest.raises(UserError, match=message) as caught:
+        override(PROFILES["quick"], [assignment])
+    assert "\n" not in str(caught.value)
+
+
+def test_validated_names_the_source_and_the_value():
+    with pytest.raises(UserError, match="config.json: size='wide': "):
+        validated(MAFConfig, {"size": "wide"}, "config.json:")
+    assert validated(MAFConfig, {"size": 16}, "config.json:").size == 16
+
+
+# Files
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.json"
+    write_json(path, {"a": "نمونه"})
+    assert read_json(path) == {"a": "نمونه"} and "نمونه" in path.read_text("utf-8")
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert read_json(path) == {"a": "نمونه"}
+
+    def full(source, target):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="no space"):
+        write_bytes(path, b"half")
+    assert read_json(path) == {"a": "نمونه"}
+
+
+def test_tables_keep_seven_digits(tmp_path):
+    write_csv(tmp_path / "t.csv", [{"name": "a, b", "x": 1 / 3, "n": 12345678}])
+    assert (tmp_path / "t.csv").read_text() == 'name,x,n\n"a, b",0.3333333,12345678\n'
+
+
+def test_recording_copies_finished_runs_only(run, tmp_path):
+    record(run, tmp_path / "paper" / "seed-3", RECORDED_FILES)
+    assert {p.name for p in (tmp_path / "paper" / "seed-3").iterdir()} == set(RECORDED_FILES)
+    with pytest.raises(UserError, match="has no absent.csv; has it finished?"):
+        record(run, tmp_path / "other", ["losses.csv", "absent.csv"])
+    assert not (tmp_path / "other").exists()
+
+
+def test_grids_have_the_asked_columns(tmp_path):
+    images = torch.arange(4, dtype=torch.uint8).reshape(4, 1, 1, 1).expand(4, 3, 8, 8) * 50
+    save_grid(tmp_path / "grid.png", images, columns=2)
+    pixels = np.asarray(Image.open(tmp_path / "grid.png"))
+    assert pixels.shape == (22, 22, 3)
+    assert [int(pixels[y, x, 0]) for y in (5, 15) for x in (5, 15)] == [0, 50, 100, 150]
+    assert pixels[0, 0, 0] == 255
+
+
+# Recorded runs by name
+
+
+@pytest.fixture
+def job(monkeypatch, tmp_path):
+    """A job of two seeds whose runs are one small file; stops at the seeds in ``stops``."""
+    calls, stops = [], set()
+
+    def run(profile, seed, data, out, device):
+        calls.append((profile, seed, data, device))
+        if seed in stops:
+            return False
+        out.mkdir(parents=True)
+        write_json(out / "metrics.json", {"seed": seed})
+        return True
+
+    monkeypatch.setattr(jobs, "JOBS", {"small": jobs.Job((0, 1), "sets/small", ("metrics.json",), run)})
+    monkeypatch.setenv("HW2_RESULTS", str(tmp_path / "paper"))
+    return calls, stops
+
+
+def test_reproducing_records_each_seed_and_skips_finished_ones(job, tmp_path):
+    calls, _ = job
+    lines = list(jobs.reproduce_jobs("paper", None, tmp_path / "data", tmp_path / "runs", "cpu"))
+    assert calls == [("paper", seed, tmp_path / "data" / "sets/small", "cpu") for seed in (0, 1)]
+    assert [json.loads(p.read_text()) for p in sorted((tmp_path / "paper").rglob("metrics.json"))] == [
+        {"seed": 0},
+        {"seed": 1},
+    ]
+    assert len(lines) == 2 and all(line.endswith("finished") for line in lines)
+    list(jobs.reproduce_jobs("paper", ["small"], tmp_path / "data", tmp_path / "runs", "cpu"))
+    assert len(calls) == 2
+
+
+def test_an_interrupt_stops_the_row_of_runs(job, tmp_path):
+    calls, stops = job
+    stops.add(0)
+    lines = list(jobs.reproduce_jobs("quick", None, None, tmp_path / "runs", "cpu"))
+    assert len(calls) == 1 and len(lines) == 1 and "the same command goes on" in lines[0]
+    assert not (tmp_path / "paper").exists()
+
+
+@pytest.mark.parametrize(
+    "profile, only, message",
+    [
+        ("quick", ["large"], "--only large: expected one of small"),
+        ("big", None, "profile 'big'"),
+        ("paper", None, "--profile paper: needs --data"),
+    ],
+)
+def test_wrong_jobs_are_named_before_anything_runs(job, tmp_path, profile, only, message):
+    with pytest.raises(UserError, match=message):
+        list(jobs.reproduce_jobs(profile, only, None, tmp_path / "runs", "cpu"))
+    assert not job[0] and not (tmp_path / "runs").exists()
+
+
+def test_the_recorded_job_covers_five_seeds_of_the_capsules():
+    job = jobs.JOBS["maf-capsule"]
+    assert len(set(job.seeds)) >= 5 and job.data == "mvtec/capsule" and job.files == RECORDED_FILES
+
+
+# Small experiments, memory
+
+
+def test_fitting_a_small_flow_lowers_its_loss_and_repeats():
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(400, 2, generator=generator) @ torch.tensor([[1.0, 0.9], [0.0, 0.3]])
+
+    def losses(seed):
+        torch.manual_seed(1)
+        return fit(MAF(2, (16,), 2), data, steps=60, seed=seed)
+
+    first = losses(0)
+    # The entropy of the data is (1 + ln 2π) + ln 0.3.
+    assert len(first) == 60 and np.mean(first[-10:]) < np.mean(first[:5]) - 0.2
+    assert np.mean(first[-10:]) > 1 + np.log(2 * np.pi) + np.log(0.3) - 0.3
+    assert losses(0) == first and losses(1) != first
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_the_peak_of_memory_is_what_the_kernel_says():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    assert peak_memory_gb() == pytest.approx(kilobytes * 1024 / 1e9, rel=0.05)
