@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw2lib.data.mvtec import read_rgb
 from hw2lib.errors import UserError
 from hw2lib.training.runs import read_json
 
@@ -53,6 +54,14 @@ class RecordedRun:
     @cached_property
     def scores(self) -> Table:
         return read_table(self.path / "scores.csv")
+
+    def sample_sheet(self, columns: int = 5, padding: int = 2) -> np.ndarray:
+        """The images of samples.png, uint8 of shape (rows, columns, size, size, 3)."""
+        sheet, size = read_rgb(self.path / "samples.png", None), self.config["size"]
+        step = size + padding
+        rows = (sheet.shape[0] - padding) // step
+        tiles = sheet[padding : padding + rows * step, padding : padding + columns * step]
+        return tiles.reshape(rows, step, columns, step, 3).swapaxes(1, 2)[:, :, :size, :size]
 
 
 def paper_runs(name: str) -> list[RecordedRun]:
