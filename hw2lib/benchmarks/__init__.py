@@ -1,0 +1,1 @@
+"""Measurements: always ratios between things timed in turn within one run."""

@@ -1,0 +1,69 @@
+"""hw2 bench."""
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def options() -> None:
+    """Measure, always as ratios in one run."""
+
+
+@app.command("sampling")
+def sampling(
+    as_json: Annotated[bool, typer.Option("--json", help="an object, for programs")] = False,
+    features: Annotated[
+        list[int] | None, typer.Option(help="D, may be repeated [default: 768, 3072, 49152]", min=1)
+    ] = None,
+    hidden: Annotated[list[int] | None, typer.Option(help="units of a layer, may be repeated", min=1)] = None,
+    repeats: Annotated[int, typer.Option(help="rounds in which the fast methods take turns", min=1)] = 15,
+    peers: Annotated[bool, typer.Option(help="time zuko and nflows where they are installed")] = True,
+) -> None:
+    """Time the inverse of one block beside its forward pass, for a single sample."""
+    from rich.console import Console
+
+    from hw2lib.benchmarks.sampling import FEATURES, bench_sampling
+
+    with Console(stderr=True).status("") as status:
+        result = bench_sampling(features or FEATURES, hidden or (512, 512), repeats, peers, status.update)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+    else:
+        Console().print(_table(result))
+
+
+def _table(result: dict):
+    from rich.table import Table
+
+    table = Table(title=f"One block, one sample, {result['threads']} threads")
+    table.add_column("D", justify="right")
+    table.add_column("method")
+    for name in ("time", "× forward", "passes", "round trip error"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for row in result["rows"]:
+        note = "extrapolated" if row["extrapolated"] else row["note"]
+        table.add_row(
+            f"{row['features']:,}",
+            row["method"],
+            _duration(row["seconds"]),
+            _number(row["ratio_to_forward"], ",.2f"),
+            _number(row["passes"], ",d"),
+            _number(row["round_trip_error"], ".1e"),
+            note,
+        )
+    return table
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:,.1f} s"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
