@@ -29,7 +29,7 @@ class Density:
         upper: right end of the support, may be oo.
 
     Raises:
-        NotADensity: it does not integrate to one.
+        NotADensity: it does not integrate to one, or is negative at one of nine points of the support.
 
     Example:
         >>> z = sp.Symbol("z", real=True)
@@ -50,6 +50,10 @@ class Density:
             raise NotADensity(
                 f"{self.expression} on [{self.lower}, {self.upper}] integrates to {total}, not to 1"
             )
+        for share in (0.01, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.99):
+            point = _between(self.lower, self.upper, share)
+            if sp.N(self.expression.subs(self.variable, point)).is_negative:
+                raise NotADensity(f"{self.expression} is negative at {self.variable} = {point}")
 
     def total(self) -> sp.Expr:
         """The integral over the support."""
