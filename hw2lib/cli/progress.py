@@ -31,13 +31,24 @@ def training_progress(epochs: int) -> Iterator[Callable[[dict], None]]:
 
         def report(event: dict) -> None:
             done = event["epoch"] * event["steps"] + event["step"]
-            validation = "" if event["val_bpd"] is None else f" val {event['val_bpd']:.3f}"
             progress.update(
                 task,
                 total=epochs * event["steps"],
                 completed=done,
                 epoch=event["epoch"] + 1,
-                losses=f"train {event['train_bpd']:.3f}{validation} bits/dim",
+                losses=_losses(event),
             )
 
         yield report
+
+
+def _losses(event: dict) -> str:
+    """A flow's bits per dimension, or a CycleGAN's losses summed over both directions."""
+    if "losses" in event:
+        sums: dict[str, float] = {}
+        for name, value in event["losses"].items():
+            term = name.rsplit("_", 1)[0]
+            sums[term] = sums.get(term, 0.0) + value
+        return " ".join(f"{term} {value:.2f}" for term, value in sums.items())
+    validation = "" if event["val_bpd"] is None else f" val {event['val_bpd']:.3f}"
+    return f"train {event['train_bpd']:.3f}{validation} bits/dim"

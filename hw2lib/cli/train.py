@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
+from .cyclegan import train_cyclegan
+
 app = typer.Typer(no_args_is_help=True)
+app.command("cyclegan")(train_cyclegan)
 
 Profile = Annotated[str, typer.Option(help="quick or paper")]
 Data = Annotated[

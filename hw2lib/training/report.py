@@ -81,9 +81,9 @@ def sample_images(flow: MAF, n: int, seed: int, temperature: float = 1.0) -> Ten
     return DequantizedPixels().decode(x).reshape(n, 3, size, size).cpu()
 
 
-def save_grid(path: Path, images: Tensor, columns: int = COLUMNS) -> None:
+def save_grid(path: Path, images: Tensor, columns: int = COLUMNS, padding: int = 2) -> None:
     """Write images, uint8 of shape (n, 3, size, size), as one PNG."""
-    grid = make_grid(images, nrow=columns, padding=2, pad_value=255).permute(1, 2, 0).numpy()
+    grid = make_grid(images, nrow=columns, padding=padding, pad_value=255).permute(1, 2, 0).numpy()
     data = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(grid)).save(data, "PNG", optimize=True)
     write_bytes(path, data.getvalue())

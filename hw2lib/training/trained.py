@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from hw2lib.cyclegan import CycleGAN
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
 
 from .checkpoint import AVERAGE, MODEL, load_weights
-from .config import MAFConfig, validated
+from .config import CycleGANConfig, MAFConfig, validated
+from .cyclegan import build_cyclegan
 from .maf import build_maf
 from .runs import read_json
 
@@ -28,3 +30,27 @@ def load_flow(run: Path, weights: str = "ema") -> tuple[MAF, MAFConfig]:
     flow = build_maf(config).requires_grad_(False)
     load_weights(run / files[weights], flow)
     return flow, config
+
+
+def cyclegan_config(run: Path) -> CycleGANConfig:
+    """The settings of a CycleGAN run; UserError if the folder holds none."""
+    return validated(CycleGANConfig, read_json(run / "config.json"), f"{run / 'config.json'}:")
+
+
+def load_cyclegan(run: Path, epoch: int | None = None) -> tuple[CycleGAN, CycleGANConfig]:
+    """The networks of a CycleGAN run after an epoch that it evaluated, and its settings.
+
+    Args:
+        run: folder of the run.
+        epoch: by default the last one evaluated so far.
+
+    Raises:
+        UserError: the folder holds no such run, or the run kept no weights of that epoch.
+    """
+    config = cyclegan_config(run)
+    kept = sorted(int(path.stem.removeprefix("epoch-")) for path in run.glob("epoch-*.safetensors"))
+    if not kept or epoch not in (None, *kept):
+        raise UserError(f"{run}: kept weights of epochs {kept}" + (f", not {epoch}" if epoch else " yet"))
+    net = build_cyclegan(config).requires_grad_(False)
+    load_weights(run / f"epoch-{epoch or kept[-1]:02d}.safetensors", net)
+    return net, config
