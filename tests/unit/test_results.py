@@ -1,0 +1,162 @@
+"""Reading recorded runs, and what the runs recorded in this checkout agree on."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from hw2lib.anomaly import auroc_interval, auroc_per_defect
+from hw2lib.errors import UserError
+from hw2lib.results import RecordedRun, paper_root, paper_runs, read_table, select
+from hw2lib.training.config import MAFConfig
+from hw2lib.training.jobs import JOBS
+from hw2lib.training.report import RECORDED_FILES, save_grid
+from hw2lib.training.runs import write_csv, write_json
+
+# Reading
+
+
+@pytest.fixture
+def root(monkeypatch, tmp_path):
+    monkeypatch.setenv("HW2_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+def write_run(root, seed, **config):
+    out = root / "maf-capsule" / f"seed-{seed}"
+    out.mkdir(parents=True)
+    write_json(out / "config.json", {"seed": seed} | config)
+    return out
+
+
+def test_the_folder_can_be_named(root):
+    assert paper_root() == root
+
+
+def test_without_a_name_the_folder_is_this_checkouts(monkeypatch):
+    monkeypatch.delenv("HW2_RESULTS", raising=False)
+    assert paper_root().parts[-2:] == ("results", "paper")
+
+
+def test_runs_come_in_the_order_of_their_seeds(root):
+    for seed in (10, 2, 0):
+        write_run(root, seed)
+    (root / "maf-capsule" / "seed-7").mkdir()  # without settings it is no run
+    assert [run.seed for run in paper_runs("maf-capsule")] == [0, 2, 10]
+
+
+def test_a_job_without_runs_is_named(root):
+    with pytest.raises(UserError, match="other: no recorded runs"):
+        paper_runs("other")
+
+
+def test_a_run_reads_each_of_its_files(root):
+    out = write_run(root, 1)
+    write_json(out / "environment.json", {"python": "3"})
+    write_json(out / "metrics.json", {"val_bpd": 5.5})
+    for name in ("losses", "auroc", "scores"):
+        write_csv(out / f"{name}.csv", [{"file": f"{name}/1", "x": 0.25}])
+    run = RecordedRun(out)
+    assert (run.environment, run.metrics) == ({"python": "3"}, {"val_bpd": 5.5})
+    for name in ("losses", "auroc", "scores"):
+        assert getattr(run, name)["file"].tolist() == [f"{name}/1"]
+    (out / "metrics.json").unlink()
+    with pytest.raises(UserError, match="metrics.json: no such file"):
+        _ = RecordedRun(out).metrics
+
+
+def test_the_sheet_is_cut_into_its_images(root):
+    images = torch.randint(
+        0, 256, (15, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
+    out = write_run(root, 0, size=8)
+    save_grid(out / "samples.png", images)
+    sheet = RecordedRun(out).sample_sheet()
+    assert sheet.shape == (3, 5, 8, 8, 3)
+    assert np.array_equal(sheet.reshape(15, 8, 8, 3), images.permute(0, 2, 3, 1).numpy())
+
+
+def test_columns_are_numbers_where_all_values_are(tmp_path):
+    (tmp_path / "t.csv").write_text("n,name,mixed\n1,a,1\n2.5e-3,b,x\n", "utf-8")
+    table = read_table(tmp_path / "t.csv")
+    assert table["n"].dtype == np.float64 and table["n"].tolist() == [1, 0.0025]
+    assert table["name"].tolist() == ["a", "b"] and table["mixed"].tolist() == ["1", "x"]
+
+
+def test_rows_are_selected_by_all_conditions():
+    table = {
+        "epoch": np.array([1.0, 1, 2, 2]),
+        "weights": np.array(["a", "b"] * 2),
+        "x": np.arange(4.0),
+    }
+    assert select(table, epoch=2, weights="a")["x"].tolist() == [2]
+    assert select(table, weights="b")["x"].tolist() == [1, 3]
+    assert select(table, epoch=9)["x"].tolist() == []
+
+
+@pytest.mark.parametrize("text, message", [(None, "cannot be read"), ("a,b\n", "no rows"), ("", "no rows")])
+def test_tables_that_say_nothing_are_named(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(UserError, match=f"t.csv: .*{message}"):
+        read_table(tmp_path / "t.csv")
+
+
+# The runs recorded in this checkout
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("HW2_RESULTS", raising=False)
+        return paper_runs("maf-capsule")
+
+
+def test_all_seeds_of_the_job_are_recorded_at_full_size(recorded):
+    assert tuple(run.seed for run in recorded) == JOBS["maf-capsule"].seeds
+    for run in recorded:
+        assert MAFConfig.model_validate(run.config) == MAFConfig(seed=run.seed)
+        assert {p.name for p in run.path.iterdir()} == set(RECORDED_FILES)
+
+
+def test_all_runs_saw_the_same_images(recorded):
+    assert len({json.dumps(run.environment["data"]) for run in recorded}) == 1
+    assert recorded[0].environment["data"]["train"] == 219
+    assert recorded[0].environment["data"]["test"] == 132
+
+
+def test_every_epoch_has_its_losses(recorded):
+    for run in recorded:
+        assert run.losses["epoch"].tolist() == list(range(1, 51))
+        assert np.isfinite(run.losses["train_nll"]).all()
+        expected = run.losses["train_nll"] / 49_152 / np.log(2) + 7
+        np.testing.assert_allclose(run.losses["train_bpd"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("weights", ["plain", "ema"])
+def test_the_areas_follow_from_the_recorded_scores(recorded, weights):
+    for run in recorded:
+        scores = select(run.scores, weights=weights)
+        areas = auroc_per_defect(scores["defect"], scores["nll"])
+        stored = run.metrics[weights]["auroc"]
+        assert {k: v["value"] for k, v in stored.items()} == pytest.approx(areas, abs=1e-6)
+        last = select(run.auroc, weights=weights, epoch=50)
+        by_name = dict(zip(last["defect"].tolist(), last["auroc"].tolist(), strict=True))
+        assert by_name == pytest.approx(areas, abs=1e-6)
+        interval = auroc_interval(scores["defect"] != "good", scores["nll"])
+        assert stored["all"]["low"] == pytest.approx(interval.low, abs=0.01)
+        assert stored["all"]["high"] == pytest.approx(interval.high, abs=0.01)
+
+
+def test_training_fits_into_nine_gigabytes_and_the_flow_inverts(recorded):
+    for run in recorded:
+        assert 1 < run.metrics["training_peak_memory_gb"] <= 9
+        assert run.metrics["sampling"]["round_trip_error"] <= 1e-4
+
+
+def test_nothing_recorded_names_a_machine(recorded):
+    for run in recorded:
+        for name in ("config.json", "environment.json", "metrics.json"):
+            text = (run.path / name).read_text("utf-8")
+            assert not any(trace in text for trace in ("/home", "/root", "/work", "/tmp", "\\\\"))
