@@ -5,18 +5,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw2lib.data import capsule_standin, load_mvtec
+from hw2lib.data.unpaired import load_unpaired
 from hw2lib.errors import UserError
 from hw2lib.results import paper_root
 
+from .config import CYCLEGAN_PROFILES
 from .config import profile as named_profile
+from .cyclegan import train_cyclegan
+from .cyclegan_report import recorded_files
 from .maf import train_maf
 from .report import RECORDED_FILES
 from .runs import record
+from .trained import cyclegan_config
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run that the book shows: its seeds, its data below the data folder, and how to do it."""
+    """A run that the book shows: its seeds, its data below the data folder, and how to do it.
+
+    A run of several seeds has a folder per seed.
+    """
 
     seeds: tuple[int, ...]
     data: str
@@ -30,7 +38,22 @@ def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> 
     return train_maf(config, category, out, resume=(out / "state.json").exists(), device=device)
 
 
-JOBS = {"maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf)}
+def _cyclegan(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    if data is None:
+        raise UserError("the CycleGAN jobs need --data with the folder of the unpaired sets")
+    resume = (out / "state.json").exists()
+    # A run that was begun in another precision goes on in it.
+    config = cyclegan_config(out) if resume else named_profile(profile, CYCLEGAN_PROFILES)
+    images = load_unpaired(data, config.size, config.recipe)
+    return train_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
+
+
+_CYCLEGAN_FILES = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
+JOBS = {
+    "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
+    "cyclegan-apple2orange": Job((0,), "apple2orange", _CYCLEGAN_FILES, _cyclegan),
+    "cyclegan-summer2winter": Job((0,), "summer2winter_yosemite", _CYCLEGAN_FILES, _cyclegan),
+}
 
 
 def reproduce_jobs(
@@ -51,16 +74,13 @@ def reproduce_jobs(
     for name in names:
         job = JOBS[name]
         for seed in job.seeds:
-            out = (
-                runs / name / f"seed-{seed}"
-                if profile == "paper"
-                else runs / f"{name}-{profile}" / f"seed-{seed}"
-            )
+            below = f"seed-{seed}" if len(job.seeds) > 1 else ""
+            out = runs / (name if profile == "paper" else f"{name}-{profile}") / below
             if not (out / "metrics.json").exists():
                 folder = None if data is None else data / job.data
                 if not job.run(profile, seed, folder, out, device):
                     yield f"{out}: stopped; the same command goes on"
                     return
             if profile == "paper":
-                record(out, paper_root() / name / f"seed-{seed}", job.files)
+                record(out, paper_root() / name / below, job.files)
             yield f"{out}: finished"

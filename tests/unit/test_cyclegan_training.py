@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from hw2lib.cyclegan import TERMS
 from hw2lib.data.unpaired import load_unpaired
 from hw2lib.errors import UserError
+from hw2lib.training import jobs
 from hw2lib.training.config import CYCLEGAN_PROFILES, CycleGANConfig, override, profile
 from hw2lib.training.cyclegan import learning_rate, train_cyclegan
 from hw2lib.training.runs import read_json
@@ -126,3 +127,20 @@ def test_learning_rate_falls_linearly_over_the_last_epochs():
 def test_bad_settings_are_named(assignment):
     with pytest.raises(UserError, match=f"--set {assignment.partition('=')[0]}"):
         override(CYCLEGAN_PROFILES["quick"], [assignment])
+
+
+def test_recorded_jobs_go_on_with_a_run_as_it_was_begun(whole, data, tmp_path, monkeypatch):
+    """A finished run is recorded without its weights; one in another precision keeps its settings."""
+    monkeypatch.setenv("HW2_RESULTS", str(tmp_path / "paper"))
+    job = jobs.JOBS["cyclegan-apple2orange"]
+    small = jobs.Job(job.seeds, job.data, (*job.files[:4], "epoch-01.png", "epoch-02.png"), job.run)
+    monkeypatch.setattr(jobs, "JOBS", {"cyclegan-apple2orange": small})
+    monkeypatch.setattr(jobs, "load_unpaired", lambda root, size, recipe: data)
+    begun = TINY.model_copy(update={"bfloat16": True})
+    out = tmp_path / "runs" / "cyclegan-apple2orange"
+    assert not train_cyclegan(begun, data, out, device="cpu", report=interrupting(2))
+    lines = list(jobs.reproduce_jobs("paper", None, tmp_path, tmp_path / "runs", "cpu"))
+    assert lines == [f"{out}: finished"] and read_json(out / "config.json")["bfloat16"]
+    recorded = {path.name for path in (tmp_path / "paper" / "cyclegan-apple2orange").iterdir()}
+    assert recorded == set(small.files)
+    assert {"epoch-01.png", "epoch-10.png", "epoch-20.png", "losses.csv"} < set(job.files)
