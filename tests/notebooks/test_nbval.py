@@ -1,0 +1,160 @@
+"""Strict nbval: the code gives what the notebooks store, on one thread and plain instructions too."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from prose import NOTEBOOKS, ROOT
+
+from hw2lib.claims import MIME
+
+SETTINGS = {
+    "default": {},
+    "one-thread-plain-instructions": {
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "ATEN_CPU_CAPABILITY": "default",
+    },
+}
+OWN_CHOICES = ("HW2_DATA", "HW2_RESULTS", *SETTINGS["one-thread-plain-instructions"])
+# What nbval is shown to compare below; a checked cell may print nothing else.
+COMPARED = {"text/plain", "text/markdown", MIME}
+SMALL = [
+    "print('loss', 3.25)",
+    "from hw2lib.claims import Settled, Verdict\nSettled('C9.9', Verdict.HOLDS, '0.125', 's')",
+    "from IPython.display import Markdown\nMarkdown('the value is $0.5$')",
+    "import numpy as np\nnp.arange(3) / 2",
+    "import sys\nprint('first 17')\nprint('to the other stream 18', file=sys.stderr)\nprint('second 19')",
+]
+
+
+def nbval(notebook: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Run nbval in its strict mode on one notebook, with nothing of this process's choices."""
+    clean = {key: value for key, value in os.environ.items() if key not in OWN_CHOICES}
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-cell-timeout", "600"]
+    command += ["-o", "addopts=", "-p", "no:cacheprovider", "-rA", "--color=no", str(notebook)]
+    return subprocess.run(command, cwd=ROOT, env=clean | environment, capture_output=True, text=True)
+
+
+def cells(result: subprocess.CompletedProcess, outcome: str) -> set[int]:
+    """Numbers of the code cells with an outcome, such as FAILED."""
+    return {int(n) for n in re.findall(rf"^{outcome} .*::Cell (\d+)", result.stdout, re.M)}
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def other_digit(text: str) -> str:
+    """The text with its last digit changed."""
+    return re.sub(r"\d(?=\D*$)", lambda m: str((int(m[0]) + 1) % 10), text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_stored_outputs_are_what_the_code_gives(source, setting):
+    notebook = source.with_suffix(".ipynb")
+    everything = set(range(len(code_cells(nbformat.read(notebook, as_version=4)))))
+    result = nbval(notebook, **SETTINGS[setting])
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert cells(result, "PASSED") == everything
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_checked_cells_hold_only_what_nbval_compares(source):
+    numbers = 0
+    for cell in code_cells(nbformat.read(source.with_suffix(".ipynb"), as_version=4)):
+        if "nbval-ignore-output" in cell.metadata.get("tags", []):
+            continue
+        for output in cell.outputs:
+            assert set(output.get("data", ())) <= COMPARED, cell.source
+            numbers += len(re.findall(r"\d+", output.get("text", json.dumps(output.get("data")))))
+    assert numbers > 5
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Path:
+    """A small executed notebook with each kind of output that the book's notebooks have."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in SMALL])
+    NotebookClient(notebook, kernel_name="python3", extra_arguments=["--log-level=ERROR"]).execute()
+    path = tmp_path_factory.mktemp("small") / "small.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_unchanged_outputs_pass(small):
+    result = nbval(small)
+    assert result.returncode == 0, result.stdout
+    assert cells(result, "PASSED") == set(range(len(SMALL)))
+
+
+def change_stream(cell):
+    cell.outputs[0].text = other_digit(cell.outputs[0].text)
+
+
+def change_mime(mime):
+    def change(cell):
+        value = cell.outputs[0].data[mime]
+        if isinstance(value, dict):
+            value["measured"] = other_digit(value["measured"])
+        else:
+            cell.outputs[0].data[mime] = other_digit(value)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            0: change_stream,
+            1: change_mime(MIME),
+            2: change_mime("text/markdown"),
+            3: change_mime("text/plain"),
+        },
+        {1: change_mime("text/plain"), 4: change_stream},
+    ],
+    ids=["stream-claim-markdown", "plain-and-second-line"],
+)
+def test_one_changed_digit_fails(small, tmp_path, changes):
+    notebook = nbformat.read(small, as_version=4)
+    for number, change in changes.items():
+        before = json.dumps(notebook.cells[number])
+        change(notebook.cells[number])
+        assert json.dumps(notebook.cells[number]) != before
+    path = tmp_path / "changed.ipynb"
+    nbformat.write(notebook, path)
+    result = nbval(path)
+    assert result.returncode == 1
+    assert cells(result, "FAILED") == set(changes)
+
+
+@pytest.mark.slow
+def test_a_changed_digit_in_any_cell_of_the_first_chapter_fails(tmp_path):
+    notebook = nbformat.read(NOTEBOOKS[0].with_suffix(".ipynb"), as_version=4)
+    changed = set()
+    for number, cell in enumerate(code_cells(notebook)):
+        if "nbval-ignore-output" in cell.metadata.get("tags", []):
+            continue
+        for output in cell.outputs:
+            text = output.get("text") or output["data"].get(MIME, {}).get("measured", "")
+            if re.search(r"\d", text):
+                changed.add(number)
+                if "text" in output:
+                    output["text"] = other_digit(text)
+                else:
+                    output["data"][MIME]["measured"] = other_digit(text)
+    assert len(changed) >= 3
+    path = tmp_path / NOTEBOOKS[0].with_suffix(".ipynb").name
+    nbformat.write(notebook, path)
+    result = nbval(path)
+    assert result.returncode == 1
+    assert cells(result, "FAILED") == changed, result.stdout[-4000:]

@@ -1,0 +1,212 @@
+"""Both languages say the same: structure, formulas and figures; stored notebooks are clean."""
+
+import ast
+import importlib.util
+import json
+import re
+from collections import Counter
+
+import jupytext
+import nbformat
+import pytest
+from prose import NOTEBOOKS, PAGES, PERSIAN, ROOT, Block, blocks
+
+MAX_BYTES = 3_000_000
+STORED = [path.with_suffix(".ipynb") for path in NOTEBOOKS]
+MATH_FENCE = re.compile(r"^(`{3,})\{math\}\n(.*?)^\1\s*?$", re.M | re.S)
+REFERENCE = re.compile(r"\{(eq|numref|cite(?::[a-z]+)?|doc|ref)\}`([^`]+)`")
+LABEL = re.compile(r"^:(?:label|name):\s*(\S+)|^\(([\w.-]+)\)=$", re.M)
+DIRECTIVE = re.compile(r"^[:`]{3,}\{([a-z-]+)\}", re.M)
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+def squeeze(formula: str) -> str:
+    return " ".join(formula.split())
+
+
+def facts(text: str) -> dict[str, object]:
+    """What a block and its twin must have in common."""
+    formulas = []
+    for _, body in MATH_FENCE.findall(text):
+        formulas.append("\n".join(line for line in body.splitlines() if not line.startswith(":")))
+    without = re.sub(r"`[^`\n]*`", "", MATH_FENCE.sub("", text))
+    formulas += re.findall(r"\$\$(.*?)\$\$", without, re.S)
+    formulas += re.findall(r"\$([^$]+)\$", re.sub(r"\$\$.*?\$\$", "", without, flags=re.S))
+    return {
+        "headings": [len(marks) for marks in re.findall(r"^(#+) ", text, re.M)],
+        "labels": [a or b for a, b in LABEL.findall(text)],
+        "directives": DIRECTIVE.findall(text),
+        "references": Counter(REFERENCE.findall(text)),
+        "formulas": Counter(squeeze(f) for f in formulas),
+    }
+
+
+def differences(fa: Block, en: Block, fa_text: str, en_text: str) -> list[str]:
+    ours, theirs = facts(fa_text), facts(en_text)
+    return [
+        f"{fa.where} and {en.where}: {key} differ: {ours[key]} | {theirs[key]}"
+        for key in ours
+        if ours[key] != theirs[key]
+    ]
+
+
+def shape(code: str) -> str:
+    """The code without the words in its strings."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+    return ast.dump(tree)
+
+
+def pair_faults(path) -> list[str]:
+    """Everything in which the two languages of a source part."""
+    found, sequence = [], blocks(path)
+    expected = None
+    for k, block in enumerate(sequence):
+        if block.language == "fa":
+            twin = sequence[k + 1] if k + 1 < len(sequence) else None
+            if twin is None or twin.language != "en" or twin.kind != block.kind:
+                found.append(f"{block.where}: no English {block.kind} right after it")
+                continue
+            expected = twin
+            if block.kind == "prose":
+                found += differences(block, twin, block.text, twin.text)
+                continue
+            if not block.figure.get("name") or block.figure["name"] != twin.figure.get("name"):
+                found.append(f"{block.where}: not a figure, or its twin has another name")
+            if shape(block.text) != shape(twin.text) or set(block.tags) ^ set(twin.tags) != {
+                "lang-fa",
+                "lang-en",
+            }:
+                found.append(f"{block.where}: the twin has other code or tags")
+            found += differences(block, twin, block.figure["caption"], twin.figure["caption"])
+        elif block.language == "en":
+            if block is not expected:
+                found.append(f"{block.where}: no Persian {block.kind} right before it")
+        elif block.kind == "prose":
+            words = re.sub(r"^([:`]{3,})\{.*?^\1\s*?$", "", block.text, flags=re.M | re.S)
+            if re.search(r"[^\W\d_]{2,}", words):
+                found.append(f"{block.where}: prose without a language")
+        elif block.figure:
+            found.append(f"{block.where}: a figure without a language")
+    return found
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *PAGES], ids=name)
+def test_languages_stay_together(path):
+    assert {"fa", "en"} <= {block.language for block in blocks(path)}
+    assert pair_faults(path) == []
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *PAGES], ids=name)
+def test_each_block_is_in_its_language(path):
+    for block in blocks(path):
+        text = re.sub(r"`{3,}.*?`{3,}|`[^`]*`|\$[^$]*\$|\{[a-z]+\}", "", block.text, flags=re.S)
+        persian, latin = len(PERSIAN.findall(text)), len(re.findall("[A-Za-z]", text))
+        if block.kind == "prose" and block.language == "fa":
+            assert persian > latin, block.where
+        elif block.kind == "prose":
+            assert persian == 0, block.where
+
+
+TWIN = (
+    '+++ {"tags": ["lang-fa"]}\n# الف\n\n$x_1$ و {eq}`eq-a`\n\n'
+    '+++ {"tags": ["lang-en"]}\n# A\n\n$x_1$ and {eq}`eq-a`\n'
+)
+FIGURE = (
+    "```{{code-cell}}\n---\nmystnb:\n  figure: {{name: {1}, caption: c}}\ntags: [lang-{0}]\n---\nf(1)\n```\n"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TWIN.replace("# A", "## A"),
+        TWIN.replace("$x_1$ and", "$x_2$ and"),
+        TWIN.replace("and {eq}`eq-a`", "and {eq}`eq-b`"),
+        TWIN.replace("# A", "(sec-a)=\n# A"),
+        TWIN.replace("# A", "# A\n\n$$y$$\n"),
+        TWIN.replace("lang-en", "lang-fa"),
+        TWIN + "\n+++\nA sentence of no language.\n",
+        FIGURE.format("fa", "fig-a"),
+        FIGURE.format("fa", "fig-a") + FIGURE.format("en", "fig-b"),
+        FIGURE.format("fa", "fig-a") + FIGURE.format("en", "fig-a").replace("f(1)", "f(2)"),
+        FIGURE.format("fa", "fig-a") + TWIN + FIGURE.format("en", "fig-a"),
+    ],
+)
+def test_a_part_that_strays_is_found(text, tmp_path, monkeypatch):
+    monkeypatch.setattr("prose.ROOT", tmp_path)
+    path = tmp_path / "page.md"
+    path.write_text(TWIN + FIGURE.format("fa", "fig-0") + FIGURE.format("en", "fig-0"), "utf-8")
+    assert pair_faults(path) == []
+    path.write_text(text, "utf-8")
+    assert pair_faults(path)
+
+
+def load_notebooks_script():
+    spec = importlib.util.spec_from_file_location("book_notebooks", ROOT / "book" / "notebooks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_stored_notebooks_match_their_sources():
+    assert NOTEBOOKS
+    assert load_notebooks_script().drifted() == []
+    extra = set((ROOT / "notebooks").glob("*.ipynb")) - set(STORED)
+    assert not extra, "stored notebooks without a source"
+
+
+@pytest.fixture
+def one_notebook(tmp_path, monkeypatch):
+    """The notebook script, looking at a folder with one small source and its own empty ledger."""
+    monkeypatch.setenv("HW2_DATA", str(tmp_path))
+    source = tmp_path / "tiny.md"
+    cell = nbformat.v4.new_code_cell("import os\nprint(os.environ.get('HW2_DATA'))")
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    jupytext.write(notebook, source, fmt="md:myst")
+    (tmp_path / "claims.yml").write_text("[]\n", "utf-8")
+    script = load_notebooks_script()
+    monkeypatch.setattr(script, "SOURCES", tmp_path)
+    monkeypatch.setattr(script, "ledger_path", lambda: tmp_path / "claims.yml")
+    monkeypatch.setattr(script, "load_ledger", lambda: [])
+    return script, source
+
+
+def test_storing_leaves_real_data_out_and_drift_is_noticed(one_notebook):
+    script, source = one_notebook
+    assert script.drifted() == ["tiny"]  # not stored yet
+    script.store([])
+    stored = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    assert stored.cells[0].outputs[0].text == "None\n"
+    assert script.drifted() == []
+    source.write_text(source.read_text("utf-8").replace("print(", "print( "), "utf-8")
+    assert script.drifted() == ["tiny"]
+
+
+@pytest.mark.parametrize("path", STORED, ids=name)
+def test_stored_notebook_is_clean(path):
+    assert path.stat().st_size < MAX_BYTES
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code" and cell["source"]]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), "not run in one go"
+    assert not any(cell.get("attachments") for cell in cells), "an image inside a text cell"
+    for cell in code:
+        where = f"{path.name}, cell {cell['execution_count']}"
+        tags = cell["metadata"].get("tags", [])
+        drawn = any(tag.startswith("lang-") for tag in tags)
+        for output in cell["outputs"]:
+            assert output["output_type"] != "error", f"{where}: an error is stored"
+            assert output.get("name") != "stderr", f"{where}: warnings are stored: {output['text']}"
+            images = [mime for mime in output.get("data", {}) if mime.startswith("image/")]
+            assert drawn or not images, f"{where}: an image in a cell of no language"
+            text = json.dumps([output.get("text"), output.get("data", {}).get("text/plain")])
+            for trace in ("real images", "shared/data", "capsule/t", str(ROOT)):
+                assert trace not in text, f"{where}: made from real data or tied to this machine: {trace}"
+        assert "nbval-skip" not in tags, f"{where}: nbval would not run it"
+        assert drawn or "nbval-ignore-output" not in tags, f"{where}: nbval would not compare it"
