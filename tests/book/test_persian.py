@@ -50,14 +50,10 @@ def faults(text: str) -> list[tuple[int, str, str]]:
         for match in re.finditer(pattern, bare, re.M):
             near = bare[max(0, match.start() - 20) : match.end() + 20].replace("\n", " ")
             found.append((bare.count("\n", 0, match.start()), name, near))
-    depth = 0
-    for position, letter in enumerate(bare):
-        depth += {"«": 1, "»": -1}.get(letter, 0)
-        if depth not in (0, 1):
-            break
-    if depth:
-        near = bare[max(0, position - 30) : position + 1].replace("\n", " ")
-        found.append((bare.count("\n", 0, position), "unbalanced «»", near))
+    alone = re.sub("«[^«»]*»", lambda quoted: " " * len(quoted[0]), bare)
+    for mark in re.finditer("[«»]", alone):
+        near = bare[max(0, mark.start() - 20) : mark.end() + 20].replace("\n", " ")
+        found.append((bare.count("\n", 0, mark.start()), "unbalanced «»", near))
     return found
 
 
