@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from .steps import Steps
+
 
 class NotADensity(ValueError):
     """The function is negative somewhere, or does not integrate to one."""
@@ -66,14 +68,14 @@ class Density:
 
     def cumulative(self) -> sp.Expr:
         """The distribution function on the support."""
-        t = sp.Dummy("t", real=True)
+        t = sp.Dummy("t", **self.variable.assumptions0)
         return sp.simplify(
             sp.integrate(self.expression.subs(self.variable, t), (t, self.lower, self.variable))
         )
 
 
-@dataclass(frozen=True)
-class Derivation:
+@dataclass(frozen=True, repr=False)
+class Derivation(Steps):
     """A density derived by a change of variables, with every step as an equation.
 
     Attributes:
@@ -83,20 +85,8 @@ class Derivation:
         density: the result.
     """
 
-    steps: tuple[tuple[str, sp.Basic], ...]
     forward: sp.Expr
     density: Density
-
-    def step(self, name: str) -> sp.Basic:
-        """The equation of one step."""
-        return dict(self.steps)[name]
-
-    def _repr_markdown_(self) -> str:
-        lines = r" \\[4pt] ".join(_aligned(equation) for _, equation in self.steps)
-        return f"$$\\begin{{aligned}} {lines} \\end{{aligned}}$$"
-
-    def __repr__(self) -> str:
-        return "\n".join(f"{name}: {equation}" for name, equation in self.steps)
 
 
 def change_of_variables(base: Density, inverse: sp.Expr, variable: sp.Symbol) -> Derivation:
@@ -172,11 +162,3 @@ def _magnitude(derivative: sp.Expr, x: sp.Symbol, lower: sp.Expr, upper: sp.Expr
     if zeros != sp.S.EmptySet:
         raise NotInvertible(f"the derivative {derivative} vanishes inside [{lower}, {upper}], at {zeros}")
     return derivative if derivative.subs(x, _between(lower, upper, 0.5)) > 0 else -derivative
-
-
-def _aligned(equation: sp.Basic) -> str:
-    """One line of an aligned display."""
-    if isinstance(equation, sp.Equality):
-        return f"{sp.latex(equation.lhs)} &= {sp.latex(equation.rhs)}"
-    element, interval = equation.args
-    return f"{sp.latex(element)} &\\in {sp.latex(interval)}"
