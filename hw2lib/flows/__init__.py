@@ -1,5 +1,6 @@
-"""Normalizing flows: masks and degrees, MADE, MAF, the staircase layout, the staged inverse."""
+"""Normalizing flows: masks and degrees, MADE, MAF, the staircase layout, the staged inverse, couplings."""
 
+from .coupling import AdditiveCoupling, AffineCoupling, CouplingFlow
 from .degrees import made_masks, prefix_lengths, random_degrees, spread_degrees, visible_inputs
 from .made import MADE
 from .maf import MAF
@@ -9,6 +10,9 @@ from .staged_inverse import Stage, inverse_stages, naive_inverse, staged_inverse
 from .staircase import StaircaseLinear
 
 __all__ = [
+    "AdditiveCoupling",
+    "AffineCoupling",
+    "CouplingFlow",
     "MADE",
     "MAF",
     "DequantizedPixels",
