@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
+from .cyclegan import bench_cyclegan
+
 app = typer.Typer(no_args_is_help=True)
+app.command("cyclegan")(bench_cyclegan)
 
 
 @app.callback()

@@ -1,5 +1,6 @@
-"""hw2 train cyclegan, hw2 translate."""
+"""hw2 train cyclegan, hw2 translate, hw2 bench cyclegan."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -69,3 +70,31 @@ def translate(
         raise UserError(f"--to {to}: expected A or B")
     for path in translate_files(run, images, to, out, epoch):
         typer.echo(path)
+
+
+def bench_cyclegan(
+    as_json: Annotated[bool, typer.Option("--json", help="an object, for programs")] = False,
+    size: Annotated[int, typer.Option(help="height and width of the images", min=32)] = 128,
+    blocks: Annotated[int, typer.Option(help="residual blocks of a generator", min=0)] = 6,
+    features: Annotated[int, typer.Option(help="channels after the first convolution", min=1)] = 64,
+    repeats: Annotated[int, typer.Option(help="rounds in which the arrangements take turns", min=1)] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Time a training step of CycleGAN beside its plain arrangement."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from hw2lib.benchmarks.cyclegan import bench_step
+
+    from .train import check_device
+
+    check_device(device)
+    with Console(stderr=True).status("timing"):
+        result = bench_step(size, blocks, features, repeats, device)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    table = Table("arrangement", "seconds", "× plain", title=f"One step, {result['threads']} threads")
+    for row in result["rows"]:
+        table.add_row(row["arrangement"], f"{row['seconds']:.3f}", f"{row['ratio_to_plain']:.2f}")
+    Console().print(table)

@@ -69,6 +69,13 @@ def learning_rate(config: CycleGANConfig, epoch: int) -> float:
     return config.learning_rate * (1 - decayed / (config.decay_epochs + 1))
 
 
+def resolve_device(name: str) -> torch.device:
+    """``auto`` is CUDA where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
 def train_cyclegan(
     config: CycleGANConfig,
     data: UnpairedImages,
@@ -100,9 +107,7 @@ def train_cyclegan(
     """
     prepare(out, resume)
     keep_freed_memory()
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    place = torch.device(device)
+    place = resolve_device(device)
     state = CycleGANState(build_training(config, place))
     if resume:
         load_cyclegan_state(out, state)

@@ -1,5 +1,6 @@
 """hw2 train cyclegan and hw2 translate, as a person would call them."""
 
+import json
 import sys
 
 import numpy as np
@@ -84,3 +85,13 @@ def test_wrong_use_is_one_line(hw2, root, tmp_path):
         (no_run, "is this the folder of a run?"),
     ):
         assert code == 2 and message in error and error.count("\n") == 1
+
+
+def test_bench_compares_with_the_plain_step(hw2):
+    sizes = ["--size", 32, "--blocks", 1, "--features", 4, "--repeats", 1]
+    code, printed, _ = hw2("bench", "cyclegan", "--json", *sizes)
+    rows = json.loads(printed)["rows"]
+    assert code == 0 and [row["arrangement"] for row in rows] == ["plain", "batched", "own norm", "bfloat16"]
+    assert rows[0]["ratio_to_plain"] == 1 and all(row["seconds"] > 0 for row in rows)
+    code, printed, _ = hw2("bench", "cyclegan", *sizes)
+    assert code == 0 and "own norm" in printed

@@ -1,0 +1,101 @@
+"""How long one training step of CycleGAN takes, beside the plain arrangement of the same step."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hw2lib.cyclegan import InstanceNorm
+from hw2lib.training.config import CycleGANConfig
+from hw2lib.training.cyclegan import build_training, resolve_device
+from hw2lib.training.memory import keep_freed_memory
+
+from .sampling import interleaved_seconds
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """One arrangement of the step.
+
+    Attributes:
+        arrangement: what was added to the arrangements above it.
+        seconds: median time of a step.
+        ratio_to_plain: median over rounds of the time divided by that of the plain step.
+    """
+
+    arrangement: str
+    seconds: float
+    ratio_to_plain: float
+
+
+def bench_step(
+    size: int = 128, blocks: int = 6, features: int = 64, repeats: int = 5, device: str = "auto"
+) -> dict:
+    """Time a step of batch 1, each arrangement in turn.
+
+    ``plain``: float32, torch's instance norm, a call per batch and network. ``batched``: each network runs
+    once on what it can see at once. ``own norm``: :class:`~hw2lib.cyclegan.InstanceNorm`. ``bfloat16``:
+    convolutions in it; the only one whose losses are not the plain ones but for rounding.
+
+    Args:
+        size: height and width of the images.
+        blocks: residual blocks of a generator.
+        features: channels after the first convolution.
+        repeats: rounds in which the arrangements take turns.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        A dictionary for JSON: the setting, and under ``rows`` one dictionary per :class:`StepRow`.
+    """
+    keep_freed_memory()
+    place = resolve_device(device)
+    x, y = (torch.rand(2, 1, 3, size, size, device=place) * 2 - 1).unbind()
+
+    def arrangement(torch_norm: bool, batched: bool, bfloat16: bool) -> Callable[[], float]:
+        config = CycleGANConfig(size=size, blocks=blocks, features=features, bfloat16=bfloat16)
+        step = build_training(config, place)
+        step.batched = batched
+        if torch_norm:
+            use_torch_norm(step.net)
+        return lambda: float(step(x, y)["G_A"])  # a number, so that a GPU has finished
+
+    steps = {
+        "plain": arrangement(torch_norm=True, batched=False, bfloat16=False),
+        "batched": arrangement(torch_norm=True, batched=True, bfloat16=False),
+        "own norm": arrangement(torch_norm=False, batched=True, bfloat16=False),
+        "bfloat16": arrangement(torch_norm=False, batched=True, bfloat16=True),
+    }
+    seconds = interleaved_seconds(steps, repeats)
+    rows = [
+        StepRow(name, float(np.median(taken)), float(np.median(taken / seconds["plain"])))
+        for name, taken in seconds.items()
+    ]
+    return {
+        "size": size,
+        "blocks": blocks,
+        "features": features,
+        "batch": 1,
+        "device": place.type,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "repeats": repeats,
+        "rows": [asdict(row) for row in rows],
+    }
+
+
+class TorchNorm(nn.Module):
+    """Torch's own instance norm, which is slow on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.instance_norm(x)
+
+
+def use_torch_norm(network: nn.Module) -> None:
+    """Put torch's instance norm in the place of every one of ours."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, InstanceNorm):
+                setattr(module, name, TorchNorm())
