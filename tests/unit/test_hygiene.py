@@ -1,0 +1,170 @@
+"""What is tracked: no registry's address, no path of one machine, no raw images; locks that agree."""
+
+import json
+import re
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from prose import ROOT
+
+MAX_LINES = 400
+IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".pdf", ".npy", ".npz"}
+# In parts, so that this file does not hold what it looks for.
+REGISTRIES = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("yarnpkg", "com"),
+        ("npmmirror", "com"),
+        ("anaconda", "org"),
+        ("download", "pytorch", "org"),
+        ("deb", "debian", "org"),
+    )
+]
+REGISTRY = re.compile(
+    "|".join(map(re.escape, REGISTRIES)) + "|" + "/" + "simple/|index" + "-url|index" + "_url"
+)
+MACHINE = re.compile(r"(?<![\w.~$}/>-])/(?:" + "|".join(("work", "root", "home", "Users")) + r")/\w")
+
+
+@pytest.fixture(scope="module")
+def tracked():
+    """The tracked files, those deleted in the working tree left out."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def texts(tracked):
+    """Name and text of every tracked text file."""
+    found = {}
+    for path in tracked:
+        data = path.read_bytes()
+        if b"\0" not in data:
+            found[str(path.relative_to(ROOT))] = data.decode("utf-8")
+    return found
+
+
+def lines_with(texts, pattern):
+    return [
+        f"{name}:{number}: {line.strip()[:100]}"
+        for name, text in texts.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def test_no_registry_is_named(texts):
+    assert len(texts) > 50
+    assert lines_with(texts, REGISTRY) == []
+
+
+def test_no_path_of_one_machine(texts):
+    assert lines_with(texts, MACHINE) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line"),
+    [
+        (REGISTRY, "see https://" + "pypi" + ".org/x"),
+        (REGISTRY, "--extra-index" + "-url http://host"),
+        (MACHINE, "data = '" + "/work" + "/shared/data'"),
+        (MACHINE, "cd " + "/home" + "/me"),
+    ],
+)
+def test_the_patterns_find(pattern, line):
+    assert lines_with({"file": line}, pattern)
+
+
+def test_modules_stay_readable(texts):
+    def code(text):
+        return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in text.splitlines())
+
+    lengths = {name: code(text) for name, text in texts.items() if name.endswith(".py")}
+    assert {name: n for name, n in lengths.items() if n > MAX_LINES} == {}
+
+
+def test_images_are_results_only(tracked, texts):
+    """Contact sheets of model outputs, and the pictures that the README shows; no photograph, no figure."""
+    shown = {
+        (ROOT / target) for target in re.findall(r"!\[[^\]]*\]\(([^)\s]+)\)", texts.get("README.md", ""))
+    }
+    sheets = ROOT / "results" / "paper"
+    stray = [
+        str(path.relative_to(ROOT))
+        for path in tracked
+        if path.suffix.lower() in IMAGES
+        and path not in shown
+        and not (path.suffix == ".png" and path.is_relative_to(sheets))
+    ]
+    assert stray == []
+
+
+def locked():
+    """Name, version and number of hashes of every requirement of the lock."""
+    text = (ROOT / "requirements.lock").read_text("utf-8")
+    found = {}
+    for entry in re.split(r"^(?=[A-Za-z0-9])", text, flags=re.M):
+        match = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", entry)
+        if match:
+            found[canonicalize_name(match[1])] = (
+                match[2],
+                len(re.findall(r"--hash=sha256:[0-9a-f]{64}", entry)),
+            )
+        else:
+            assert all(line.startswith("#") or not line for line in entry.splitlines()), entry[:200]
+    return found
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def test_lock_is_exact_and_hashed():
+    requirements = locked()
+    assert len(requirements) > 50
+    assert [name for name, (_, hashes) in requirements.items() if hashes == 0] == []
+    assert "://" not in (ROOT / "requirements.lock").read_text("utf-8")
+
+
+def test_lock_holds_every_direct_dependency():
+    """All but the extra `bench`, whose peers are measured only where somebody installs them."""
+    extras = project()["optional-dependencies"]
+    direct = project()["dependencies"] + extras["book"] + extras["test"]
+    requirements, missing = locked(), []
+    for requirement in map(Requirement, direct):
+        version, _ = requirements.get(canonicalize_name(requirement.name), (None, 0))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            missing.append(f"{requirement}: the lock has {version}")
+    assert missing == []
+
+
+def test_conda_environment_agrees_with_the_project():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    plain = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    node = next(Requirement(d) for d in project()["optional-dependencies"]["book"] if d.startswith("nodejs"))
+    assert "python" + project()["requires-python"] in plain
+    assert f"nodejs{node.specifier}" in plain
+    assert pip == ["--require-hashes -r requirements.lock"]
+    assert len(plain) == 3, "only the interpreter, Node and pip come from conda; the rest from the lock"
+
+
+def test_npm_lock_names_no_registry():
+    lock = json.loads((ROOT / "package-lock.json").read_text("utf-8"))
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert packages
+    assert all(entry.get("integrity") for entry in packages.values())
+    assert not [name for name, entry in packages.items() if "resolved" in entry]
