@@ -34,12 +34,21 @@ def options(version: bool = typer.Option(False, "--version", callback=_version, 
     """Masked autoregressive flows and CycleGAN: train, sample, score, and check every claim."""
 
 
+# What typer raises for wrong arguments: click's UsageError or, in later versions, that of typer's own copy.
+UsageError = typer.BadParameter.__base__
+
+
 def main() -> None:
     """Run the command; an error a person can act on is one line and exit code 2."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except UserError as error:
         print(f"hw2: {error}", file=sys.stderr)
+        sys.exit(2)
+    except UsageError as error:
+        # Without any argument the help has been printed, and there is nothing more to say.
+        if line := " ".join(error.format_message().split()):
+            print(f"hw2: {line}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("hw2: interrupted", file=sys.stderr)

@@ -16,7 +16,7 @@ from rich.progress import (
 
 @contextmanager
 def training_progress(epochs: int) -> Iterator[Callable[[dict], None]]:
-    """A bar over all steps of a run; yields the function that takes the trainer's events."""
+    """A bar over all steps of a run, shown from the first on; yields what takes the trainer's events."""
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
         BarColumn(),
@@ -26,20 +26,25 @@ def training_progress(epochs: int) -> Iterator[Callable[[dict], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=None, epoch=0, epochs=epochs, losses="")
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task("", total=None, epoch=0, epochs=epochs, losses="")
 
-        def report(event: dict) -> None:
-            done = event["epoch"] * event["steps"] + event["step"]
-            progress.update(
-                task,
-                total=epochs * event["steps"],
-                completed=done,
-                epoch=event["epoch"] + 1,
-                losses=_losses(event),
-            )
+    def report(event: dict) -> None:
+        progress.start()
+        done = event["epoch"] * event["steps"] + event["step"]
+        progress.update(
+            task,
+            total=epochs * event["steps"],
+            completed=done,
+            epoch=event["epoch"] + 1,
+            losses=_losses(event),
+        )
 
+    try:
         yield report
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def _losses(event: dict) -> str:

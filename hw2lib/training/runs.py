@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,10 +20,19 @@ LIBRARIES = ("torch", "torchvision", "lightning", "numpy", "scipy", "scikit-lear
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under another name first, so that a crash leaves the old one or none."""
+    """Write a file under another name first, so that a crash leaves the old one or none.
+
+    Raises:
+        UserError: the file cannot be written, for want of a folder, of the right or of space.
+    """
     part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def write_json(path: Path, value: object) -> None:
@@ -58,7 +68,10 @@ def prepare(out: Path, resume: bool) -> None:
         raise UserError(f"{out}: holds no checkpoint to resume")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is not a folder")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be created: {error.strerror or error}") from error
 
 
 def environment(device: torch.device, data: Mapping[str, object]) -> dict:

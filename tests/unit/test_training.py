@@ -292,6 +292,12 @@ def test_a_file_in_place_of_the_folder(tmp_path):
         prepare(tmp_path / "file", resume=False)
 
 
+def test_a_file_in_place_of_a_parent_folder(tmp_path):
+    (tmp_path / "file").write_text("words")
+    with pytest.raises(UserError, match="file/run: cannot be created: Not a directory"):
+        prepare(tmp_path / "file" / "run", resume=False)
+
+
 def test_too_few_images_leave_nothing_behind(tmp_path):
     with pytest.raises(UserError, match="cannot split 1 images"):
         train_maf(TINY, make_category(train=1), tmp_path / "run", device="cpu")
@@ -423,9 +429,10 @@ def test_files_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(UserError, match="metrics.json: cannot be written: no space left"):
         write_bytes(path, b"half")
     assert read_json(path) == {"a": "نمونه"}
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
 
 
 def test_tables_keep_seven_digits(tmp_path):
