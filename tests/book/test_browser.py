@@ -1,0 +1,237 @@
+"""The built site in a real browser: offline, right to left, mathematics, phone, search, dark mode."""
+
+import http.server
+import json
+import os
+import shutil
+import threading
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import quote
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+pytestmark = [pytest.mark.browser, pytest.mark.book, pytest.mark.slow]
+DIRECTION = {"fa": "rtl", "en": "ltr"}
+WIDTHS = {"phone": (390, 844), "desktop": (1280, 900)}
+SECONDS = 30
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync --hide-scrollbars"
+).split()
+# Resolves when formulas are set and fonts are there.
+READY = """
+const done = arguments[0];
+const formulas = window.MathJax && MathJax.startup ? MathJax.startup.promise : Promise.resolve();
+Promise.all([formulas, document.fonts.ready]).then(() => requestAnimationFrame(() => done(true)));
+"""
+FACTS = """
+const body = getComputedStyle(document.body);
+return {
+  direction: body.direction,
+  formulas: document.querySelectorAll('span.math, div.math').length,
+  rendered: document.querySelectorAll('mjx-container').length,
+  errors: document.querySelectorAll('mjx-merror').length,
+  broken: [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.src),
+  font: document.fonts.check('16px Vazirmatn', 'چگالی'),
+};
+"""
+# Elements that stick out of the window and that no scrolling box of their own holds.
+OVERFLOW = """
+const held = e => {
+  for (let p = e.parentElement; p && p !== document.body; p = p.parentElement)
+    if (getComputedStyle(p).overflowX !== 'visible') return true;
+  return false;
+};
+const out = [...document.querySelectorAll('main *')].filter(e => {
+  const r = e.getBoundingClientRect();
+  return r.width > 1 && r.height > 1 && (r.left < -1 || r.right > innerWidth + 1) && !held(e);
+}).map(e => e.tagName + '.' + e.className);
+const root = document.scrollingElement;
+if (root.scrollWidth > innerWidth + 1) out.push(`the page is ${root.scrollWidth} wide`);
+return out.slice(0, 5);
+"""
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """The site, served on this machine only."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium that records its requests and its console."""
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not chromedriver:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium and chromedriver, and CI must not skip the browser tests")
+        pytest.skip("browser tests need chromium and chromedriver (Debian: chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
+    driver.set_page_load_timeout(2 * SECONDS)
+    driver.set_script_timeout(2 * SECONDS)
+    yield driver
+    driver.quit()
+
+
+def resize(driver, width: str) -> None:
+    w, h = WIDTHS[width]
+    metrics = {"width": w, "height": h, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def wait(driver, condition):
+    return WebDriverWait(driver, SECONDS).until(condition)
+
+
+def requests(driver) -> list[str]:
+    """Addresses asked for since the last call."""
+    found = []
+    for entry in driver.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            found.append(message["params"]["request"]["url"])
+        elif message["method"] == "Network.webSocketCreated":
+            found.append(message["params"]["url"])
+    return found
+
+
+def complaints(driver) -> list[str]:
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@dataclass(frozen=True)
+class Visit:
+    language: str
+    facts: dict
+    overflow: dict[str, list[str]]
+    requests: list[str]
+    complaints: list[str]
+
+
+@pytest.fixture(scope="module")
+def visits(site, address, browser) -> dict[str, Visit]:
+    """What the browser saw on every page of both editions."""
+    found = {}
+    for language in DIRECTION:
+        for path in sorted((site / language).rglob("*.html")):
+            name = str(path.relative_to(site))
+            if "_static" in path.parts or 'http-equiv="refresh"' in path.read_text("utf-8").lower():
+                continue
+            requests(browser), complaints(browser)
+            overflow = {}
+            for width in WIDTHS:
+                resize(browser, width)
+                browser.get(f"{address}/{name}")
+                browser.execute_async_script(READY)
+                overflow[width] = browser.execute_script(OVERFLOW)
+            for _ in range(0, browser.execute_script("return document.body.scrollHeight"), 800):
+                browser.execute_script("scrollBy(0, 800)")  # images are loaded when they come into view
+            wait(browser, lambda b: b.execute_script("return [...document.images].every(i => i.complete)"))
+            facts = browser.execute_script(FACTS)
+            found[name] = Visit(language, facts, overflow, requests(browser), complaints(browser))
+    return found
+
+
+def test_no_request_leaves_the_site(visits, address):
+    assert len(visits) >= 2 * 7
+    for name, visit in visits.items():
+        outside = {u for u in visit.requests if not u.startswith((f"{address}/", "data:", "blob:"))}
+        assert visit.requests and not outside, f"{name}: {outside}"
+
+
+def test_console_is_quiet(visits):
+    assert {name: visit.complaints for name, visit in visits.items() if visit.complaints} == {}
+
+
+def test_direction_is_that_of_the_language(visits):
+    wrong = [n for n, visit in visits.items() if visit.facts["direction"] != DIRECTION[visit.language]]
+    assert wrong == []
+
+
+def test_formulas_are_set(visits):
+    for name, visit in visits.items():
+        facts = visit.facts
+        assert facts["errors"] == 0, name
+        assert facts["rendered"] >= facts["formulas"], name
+        if "/notebooks/" in name:
+            assert facts["formulas"] > 0, name
+
+
+def test_images_and_fonts_arrive(visits):
+    for name, visit in visits.items():
+        assert visit.facts["broken"] == [], name
+        assert visit.facts["font"], f"{name}: the Persian font is not there"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_sticks_out(visits, width):
+    assert {name: v.overflow[width] for name, v in visits.items() if v.overflow[width]} == {}
+
+
+def test_language_link_leads_to_the_counterpart_and_back(visits, address, browser):
+    resize(browser, "desktop")
+    name = next(n for n in visits if n.startswith("fa/notebooks/"))
+    browser.get(f"{address}/{name}")
+    for language in ("en", "fa"):
+        browser.find_element(By.CSS_SELECTOR, "a.lang-switch").click()
+        wait(browser, lambda b, code=language: b.current_url == f"{address}/{code}/{name[3:]}")
+        assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == language
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("fa", "چگالی"), ("fa", "چگالي"), ("fa", "لایه‌ها"), ("en", "density")]
+)
+def test_search_finds(address, browser, language, word):
+    resize(browser, "desktop")
+    browser.get(f"{address}/{language}/search.html?q={quote(word)}")
+    found = wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, "#search-results li a"))
+    assert "/notebooks/" in " ".join(link.get_attribute("href") for link in found)
+
+
+def test_search_finds_no_nonsense(address, browser):
+    browser.get(f"{address}/fa/search.html?q={quote('غژغژغژ')}")
+    wait(browser, lambda b: b.execute_script("return Search.status && Search.status.innerText.length > 0"))
+    assert browser.find_elements(By.CSS_SELECTOR, "#search-results li a") == []
+
+
+def light(colour: str) -> bool:
+    """Is an rgb() or rgba() colour opaque and light?"""
+    values = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")]
+    return sum(values[:3]) > 600 and (len(values) == 3 or values[3] > 0.99)
+
+
+@pytest.mark.parametrize("language", DIRECTION)
+def test_dark_mode_keeps_figures_on_a_light_card(visits, address, browser, language):
+    resize(browser, "desktop")
+    name = next(n for n in visits if n.startswith(f"{language}/notebooks/"))
+    browser.get(f"{address}/{name}")
+    button = browser.find_element(By.CSS_SELECTOR, ".bd-header-article .theme-switch-button")
+    for _ in range(3):
+        if browser.execute_script("return document.documentElement.dataset.theme") == "dark":
+            break
+        button.click()
+    background = "return getComputedStyle({}).backgroundColor"
+    assert browser.execute_script("return document.documentElement.dataset.theme") == "dark"
+    assert not light(browser.execute_script(background.format("document.body")))
+    figures = browser.find_elements(By.CSS_SELECTOR, "figure img, .cell_output img")
+    assert figures
+    for figure in figures:
+        assert light(browser.execute_script(background.format("arguments[0]"), figure))

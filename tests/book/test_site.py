@@ -1,0 +1,204 @@
+"""The built site as files: twin editions, links that resolve, nothing from elsewhere."""
+
+import json
+import re
+from collections import Counter
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from prose import PERSIAN, ROOT
+
+from hw2lib.claims import load_ledger
+
+pytestmark = pytest.mark.book
+EDITIONS = {"fa": "rtl", "en": "ltr"}
+OTHER = {"fa": "en", "en": "fa"}
+LOADERS = {"script", "img", "iframe", "source", "video", "audio", "embed", "track", "input"}
+CSS_LOADS = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)")
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, style texts, and the words inside <article>."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.styles: list[str] = []
+        self.article: list[str] = []
+        self.inside: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+        if tag in ("article", "style", "script"):
+            self.inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.inside:
+            self.inside.remove(tag)
+
+    def handle_data(self, data):
+        if "style" in self.inside:
+            self.styles.append(data)
+        elif "article" in self.inside and "script" not in self.inside:
+            self.article.append(data)
+
+    def having(self, key: str) -> list[tuple[str, dict[str, str]]]:
+        return [(tag, attrs) for tag, attrs in self.tags if key in attrs]
+
+    def ids(self) -> set[str]:
+        return {attrs["id"] for _, attrs in self.having("id")}
+
+    def loads(self) -> list[str]:
+        """Addresses that a browser fetches without a click."""
+        found = [attrs["src"] for tag, attrs in self.having("src") if tag in LOADERS]
+        found += [part.split()[0] for _, a in self.having("srcset") for part in a["srcset"].split(",")]
+        kinds = {"alternate", "next", "prev", "search", "index", "author", "license", "canonical"}
+        for tag, attrs in self.having("href"):
+            if tag == "link" and not set(attrs.get("rel", "").split()) <= kinds:
+                found.append(attrs["href"])
+        styles = [*self.styles, *(attrs["style"] for _, attrs in self.having("style"))]
+        return found + [address for text in styles for address in css_loads(text)]
+
+
+def css_loads(text: str) -> list[str]:
+    return [a or b for a, b in CSS_LOADS.findall(re.sub(r"/\*.*?\*/", "", text, flags=re.S))]
+
+
+def external(address: str) -> bool:
+    return address.startswith("//") or urlsplit(address).scheme not in ("", "data")
+
+
+@cache
+def parsed(path: Path) -> Page:
+    return Page(path.read_text("utf-8"))
+
+
+def files(site: Path, language: str) -> list[Path]:
+    """All HTML files of an edition that are pages or point to one."""
+    root = site / language
+    return [path for path in sorted(root.rglob("*.html")) if "_static" not in path.relative_to(root).parts]
+
+
+def forwards(page: Page) -> bool:
+    return any(attrs["http-equiv"].lower() == "refresh" for _, attrs in page.having("http-equiv"))
+
+
+@pytest.fixture(scope="module", params=EDITIONS)
+def language(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def pages(site, language) -> dict[str, Page]:
+    """The edition's pages by their path, without those that only point to another."""
+    root = site / language
+    found = {str(path.relative_to(root)): parsed(path) for path in files(site, language)}
+    return {name: page for name, page in found.items() if not forwards(page)}
+
+
+def test_editions_have_the_same_pages(site):
+    names = [{str(p.relative_to(site / code)) for p in files(site, code)} for code in EDITIONS]
+    assert names[0] == names[1]
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    listed = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]} | {toc["root"]}
+    assert {f"{name}.html" for name in listed} <= names[0]
+
+
+def test_pages_declare_language_and_direction(pages, language):
+    for name, page in pages.items():
+        (html,) = [attrs for tag, attrs in page.tags if tag == "html"]
+        assert (html["lang"], html["dir"]) == (language, EDITIONS[language]), name
+
+
+def test_every_page_links_to_its_counterpart_and_back(site, pages, language):
+    for name, page in pages.items():
+        here = site / language / name
+        for tag in ("a", "link"):
+            found = [attrs for t, attrs in page.having("hreflang") if t == tag]
+            assert found, f"{name}: no {tag} to the other language"
+            for attrs in found:
+                target = (here.parent / attrs["href"]).resolve()
+                assert target == (site / OTHER[language] / name).resolve(), name
+                assert target.is_file(), name
+                assert attrs["hreflang"] == OTHER[language]
+
+
+def test_nothing_is_loaded_from_elsewhere(site, language):
+    for path in files(site, language):
+        assert [a for a in parsed(path).loads() if external(a)] == [], path
+    for path in sorted((site / language).rglob("*.css")):
+        assert [a for a in css_loads(path.read_text("utf-8")) if external(a)] == [], path
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<script src="https://host/a.js"></script>',
+        '<link rel="stylesheet" href="//host/a.css">',
+        '<link rel="preload" href="http://host/font">',
+        '<img srcset="https://host/a.png 2x">',
+        '<iframe src="https://host"></iframe>',
+        "<style>@import 'https://host/a.css';</style>",
+        '<p style="background: url(https://host/a.png)">',
+    ],
+)
+def test_a_foreign_address_is_noticed(html):
+    assert [address for address in Page(html).loads() if external(address)]
+
+
+def test_internal_links_resolve(site, language):
+    broken = []
+    for path in files(site, language):
+        page = parsed(path)
+        addresses = [attrs["href"] for _, attrs in page.having("href")] + page.loads()
+        for address in addresses:
+            parts = urlsplit(address)
+            if external(address) or parts.scheme == "data":
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if not target.is_file():
+                broken.append(f"{path}: {address}")
+            elif parts.fragment and target.suffix == ".html":
+                if unquote(parts.fragment) not in parsed(target).ids():
+                    broken.append(f"{path}: {address}: no such place")
+    assert broken == []
+
+
+def test_ledger_page_lists_every_claim(pages):
+    words = " ".join(pages["book/claims.html"].article)
+    missing = [e["id"] for e in load_ledger() if not re.search(rf"(?<!\w){re.escape(e['id'])}(?!\w)", words)]
+    assert missing == []
+
+
+def test_settled_claims_link_to_the_page_that_settles_them(pages):
+    for entry in load_ledger():
+        boxes = Counter(pages[f"notebooks/{entry['notebook']}.html"].ids())
+        assert f"claim-{entry['id'].replace('.', '-').lower()}" in boxes, entry["id"]
+
+
+def test_english_pages_are_english(site):
+    for path in files(site, "en"):
+        if path.stem in ("glossary", "genindex", "search"):
+            continue
+        found = [text.strip() for text in parsed(path).article if PERSIAN.search(text)]
+        assert [text for text in found if text != "فارسی"] == [], path
+
+
+def test_downloads_hold_one_language(site, language):
+    sources = site / language / "_sources"
+    notebooks, pages = sorted(sources.rglob("*.ipynb")), sorted(sources.rglob("*.md"))
+    assert len(notebooks) == len(list((ROOT / "notebooks").glob("*.ipynb")))
+    for path in notebooks:
+        tags = {
+            t for c in json.loads(path.read_text("utf-8"))["cells"] for t in c["metadata"].get("tags", [])
+        }
+        assert f"lang-{language}" in tags and f"lang-{OTHER[language]}" not in tags, path
+    for path in pages:
+        text = path.read_text("utf-8")
+        assert f"lang-{OTHER[language]}" not in text, path
+        assert bool(PERSIAN.search(text)) == (language == "fa"), path
