@@ -8,18 +8,26 @@ from .coupling import (
     affine_coupling,
     general_coupling,
 )
+from .piecewise import Branch, BranchDerivation, change_of_variables_by_branches
+from .plane import PlaneDensity, PlaneDerivation, change_of_variables_in_the_plane
 from .steps import Steps
 
 __all__ = [
+    "Branch",
+    "BranchDerivation",
     "CouplingDerivation",
     "Density",
     "Derivation",
     "NotACoupling",
     "NotADensity",
     "NotInvertible",
+    "PlaneDensity",
+    "PlaneDerivation",
     "Steps",
     "additive_coupling",
     "affine_coupling",
     "change_of_variables",
+    "change_of_variables_by_branches",
+    "change_of_variables_in_the_plane",
     "general_coupling",
 ]

@@ -11,6 +11,8 @@ import sympy as sp
 
 from .steps import Steps
 
+_TRIED = (0.01, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.99)  # where in the support the sign is looked at
+
 
 class NotADensity(ValueError):
     """The function is negative somewhere, or does not integrate to one."""
@@ -47,11 +49,15 @@ class Density:
     def __post_init__(self) -> None:
         for name in ("expression", "lower", "upper"):
             object.__setattr__(self, name, sp.sympify(getattr(self, name)))
-        total = self.total()
+        total, where = self.total(), f"{self.expression} on [{self.lower}, {self.upper}]"
+        if total.has(sp.Integral):
+            raise NotADensity(f"{where}: sympy cannot integrate it, so it is not shown to be a density")
         if sp.simplify(total - 1) != 0:
-            raise NotADensity(
-                f"{self.expression} on [{self.lower}, {self.upper}] integrates to {total}, not to 1"
-            )
+            raise NotADensity(f"{where} integrates to {total}, not to 1")
+        for share in _TRIED:
+            point = _between(self.lower, self.upper, share)
+            if sp.re(sp.N(self.expression.subs(self.variable, point))) < 0:
+                raise NotADensity(f"{where} is negative at {point}")
         for share in (0.01, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.99):
             point = _between(self.lower, self.upper, share)
             if sp.N(self.expression.subs(self.variable, point)).is_negative:

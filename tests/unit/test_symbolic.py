@@ -1,4 +1,4 @@
-"""Changes of variables: the report's two examples by structure and by number, and maps that are refused."""
+"""Changes of variables in sympy: monotone, branch by branch, and in the plane."""
 
 import mpmath
 import numpy as np
@@ -6,179 +6,238 @@ import pytest
 import sympy as sp
 from scipy import stats
 
-from hw2lib.symbolic import Density, NotADensity, NotInvertible, change_of_variables
-
-z, x = sp.symbols("z x", real=True)
-half = sp.Rational(1, 2)
-
-
-def first():
-    """T1.1a: Z uniform on [0, 1], Z = (X − 1)/2."""
-    return change_of_variables(Density(z, 1, 0, 1), (x - 1) / 2, x)
-
-
-def second():
-    """T1.1b: Z uniform on [0, 2], Z = ln X."""
-    return change_of_variables(Density(z, half, 0, 2), sp.log(x), x)
-
-
-def gaussian():
-    """A standard normal Z and Z = (X − 3)/2."""
-    base = Density(z, sp.exp(-(z**2) / 2) / sp.sqrt(2 * sp.pi), -sp.oo, sp.oo)
-    return change_of_variables(base, (x - 3) / 2, x)
-
-
-def falling():
-    """A decreasing map: Z exponential, X = e^{−Z}, so that X is uniform."""
-    return change_of_variables(Density(z, sp.exp(-z), 0, sp.oo), -sp.log(x), x)
-
-
-# Structure
-
-
-def test_the_first_example_step_by_step():
-    d = first()
-    assert d.step("inverse") == sp.Eq(z, (x - 1) / 2)
-    assert sp.simplify(d.step("forward").rhs - (2 * z + 1)) == 0 and d.step("forward").lhs == x
-    assert d.step("derivative").rhs == half and d.step("derivative").lhs == sp.Derivative(z, x)
-    assert (d.density.lower, d.density.upper) == (1, 3)
-    assert d.step("support") == sp.Contains(x, sp.Interval(1, 3), evaluate=False)
-    assert d.density.expression == half and d.step("density").rhs == half
-    assert d.step("total").rhs == 1 and d.density.total() == 1
-    assert d.step("total").lhs == sp.Integral(half, (x, 1, 3))
-
-
-def test_the_second_example_step_by_step():
-    d = second()
-    assert d.step("forward").rhs == sp.exp(z)
-    assert sp.simplify(d.step("derivative").rhs - 1 / x) == 0
-    assert (d.density.lower, d.density.upper) == (1, sp.exp(2))
-    assert sp.simplify(d.density.expression - 1 / (2 * x)) == 0
-    assert d.density.total() == 1
-    assert sp.simplify(d.density.cumulative() - sp.log(x) / 2) == 0
-
-
-def test_the_steps_come_in_their_order():
-    names = [name for name, _ in first().steps]
-    assert names == ["inverse", "forward", "derivative", "support", "density", "total"]
-
-
-def test_a_normal_moves_and_widens():
-    d = gaussian()
-    expected = sp.exp(-(((x - 3) / 2) ** 2) / 2) / (2 * sp.sqrt(2 * sp.pi))
-    assert sp.simplify(d.density.expression - expected) == 0
-    assert (d.density.lower, d.density.upper) == (-sp.oo, sp.oo)
-
-
-def test_a_decreasing_map_swaps_the_ends_and_keeps_the_density_positive():
-    d = falling()
-    assert (d.density.lower, d.density.upper) == (0, 1)
-    assert sp.simplify(d.density.expression - 1) == 0
-    assert sp.simplify(d.step("derivative").rhs + 1 / x) == 0
-
-
-# Numbers, by mpmath and by sampling
-
-
-@pytest.mark.parametrize("derive", [first, second, gaussian])
-def test_the_density_integrates_to_one_numerically(derive):
-    density = derive().density
-    f = sp.lambdify(x, density.expression, "mpmath")
-    ends = [mpmath.mpf(sp.N(e, 30)) if e.is_finite else mpmath.inf * sp.sign(e) for e in
-            (density.lower, density.upper)]  # fmt: skip
-    with mpmath.workdps(25):
-        assert abs(mpmath.quad(f, [mpmath.mpmathify(e) for e in ends]) - 1) < mpmath.mpf(10) ** -15
-
-
-@pytest.mark.parametrize("derive, point", [(first, 1.7), (second, 2.9), (second, 6.5), (gaussian, 0.4)])
-def test_the_derivative_step_is_the_slope(derive, point):
-    d = derive()
-    inverse = sp.lambdify(x, d.step("inverse").rhs, "mpmath")
-    slope = float(d.step("derivative").rhs.subs(x, point))
-    assert float(mpmath.diff(inverse, point)) == pytest.approx(slope, rel=1e-10)
-    assert float(inverse(sp.lambdify(z, d.forward, "mpmath")(0.3))) == pytest.approx(0.3, rel=1e-12)
-
-
-@pytest.mark.parametrize("derive, upper", [(first, 1.0), (second, 2.0), (falling, None)])
-def test_samples_pushed_through_the_map_follow_the_density(derive, upper):
-    d, rng = derive(), np.random.default_rng(0)
-    base = rng.exponential(size=5000) if upper is None else rng.uniform(0, upper, 5000)
-    pushed = sp.lambdify(z, d.forward, "numpy")(base)
-    f = sp.lambdify(x, d.density.expression, "numpy")
-    grid = np.linspace(float(d.density.lower) + 1e-9, float(d.density.upper), 4001)
-    values = np.broadcast_to(f(grid), grid.shape)
-    steps = np.diff(grid) * (values[1:] + values[:-1]) / 2
-    cumulative = np.concatenate([[0.0], np.cumsum(steps)])
-    result = stats.kstest(pushed, lambda t: np.interp(t, grid, cumulative))
-    assert result.pvalue > 1e-3
-
-
-def test_the_cumulative_distribution_starts_at_zero_and_ends_at_one():
-    for derive in (first, second):
-        density = derive().density
-        cumulative = density.cumulative()
-        assert sp.simplify(cumulative.subs(x, density.lower)) == 0
-        assert sp.simplify(cumulative.subs(x, density.upper)) == 1
-        assert sp.simplify(sp.diff(cumulative, x) - density.expression) == 0
-
-
-def test_outside_the_support_the_density_is_zero():
-    whole = second().density.piecewise()
-    assert whole.subs(x, half) == 0 and whole.subs(x, 8) == 0
-    assert whole.subs(x, 2) == sp.Rational(1, 4)
-
-
-# Display
-
-
-def test_a_derivation_shows_its_steps_as_aligned_equations():
-    text = second()._repr_markdown_()
-    assert text.startswith("$$\\begin{aligned}") and text.endswith("\\end{aligned}$$")
-    assert text.count("\\\\[4pt]") == 5 and text.count("&") == 6
-    assert "x &\\in \\left[1, e^{2}\\right]" in text
-    assert "density: Eq(p_X(x), 1/(2*x))" in repr(second())
-
-
-# What is refused
-
-
-@pytest.mark.parametrize(
-    "expression, lower, upper, total",
-    [(1, 0, 2, "2"), (half, 0, 1, "1/2"), (1 / z, 1, 2, "log"), (-1, 0, 1, "-1")],
+from hw2lib.symbolic import (
+    Density,
+    NotADensity,
+    NotInvertible,
+    PlaneDensity,
+    change_of_variables,
+    change_of_variables_by_branches,
+    change_of_variables_in_the_plane,
 )
-def test_functions_that_do_not_integrate_to_one_are_no_densities(expression, lower, upper, total):
-    with pytest.raises(NotADensity, match="integrates to") as caught:
-        Density(z, expression, lower, upper)
-    assert total in str(caught.value)
+
+Z, Y = sp.symbols("z y", real=True)
+X = sp.Symbol("x", positive=True)
+NORMAL = Density(Z, sp.exp(-(Z**2) / 2) / sp.sqrt(2 * sp.pi), -sp.oo, sp.oo)
+A, B, U, V, THETA = sp.symbols("a b u v theta", real=True)
+R = sp.Symbol("r", positive=True)
+WHOLE = (-sp.oo, sp.oo)
+GAUSS = PlaneDensity((A, B), sp.exp(-(A**2 + B**2) / 2) / (2 * sp.pi), (WHOLE, WHOLE))
+SQUARE = PlaneDensity((A, B), 1, ((0, 1), (0, 1)))
+POLAR = {
+    "inverse": (R * sp.cos(THETA), R * sp.sin(THETA)),
+    "forward": (sp.sqrt(A**2 + B**2), sp.atan2(B, A)),
+    "variables": (R, THETA),
+}
 
 
-def test_a_function_that_is_negative_somewhere_is_no_density():
-    """4z − 1 integrates to one on [0, 1] and is below zero near its left end."""
-    assert sp.integrate(4 * z - 1, (z, 0, 1)) == 1
-    with pytest.raises(NotADensity, match="negative"):
-        Density(z, 4 * z - 1, 0, 1)
+def uniform(lower, upper):
+    return Density(Z, 1 / (sp.sympify(upper) - lower), lower, upper)
+
+
+# One branch
 
 
 @pytest.mark.parametrize(
-    "inverse, message",
+    "base, inverse, expression, support",
     [
-        (x**2, "2 solutions"),
-        (sp.Integer(3), "does not depend on x"),
-        (sp.sin(x), "solutions"),
-        ((x - half) ** 2, "solutions"),
+        (uniform(0, 1), (X - 1) / 2, sp.Rational(1, 2), (1, 3)),
+        (uniform(0, 2), sp.log(X), 1 / (2 * X), (1, sp.exp(2))),
+        (uniform(0, 1), sp.exp(-2 * X), 2 * sp.exp(-2 * X), (0, sp.oo)),
+        (NORMAL, (Y - 3) / 2, sp.exp(-((Y - 3) ** 2) / 8) / sp.sqrt(8 * sp.pi), WHOLE),
     ],
 )
-def test_maps_that_are_not_one_to_one_are_refused(inverse, message):
-    with pytest.raises(NotInvertible, match=message):
-        change_of_variables(Density(z, 1, 0, 1), inverse, x)
+def test_monotone_maps(base, inverse, expression, support):
+    variable = X if inverse.has(X) else Y
+    derivation = change_of_variables(base, inverse, variable)
+    assert sp.simplify(derivation.density.expression - expression) == 0
+    assert all(sp.simplify(a - b) == 0 or a == b for a, b in zip(_ends(derivation), support, strict=True))
+    assert derivation.density.total() == 1
+    names = ("inverse", "forward", "derivative", "support", "density", "total")
+    assert tuple(name for name, _ in derivation.steps) == names
+    assert derivation._repr_markdown_().count(r"\\[4pt]") == 5
 
 
-def test_a_solution_off_the_support_does_not_count():
-    """x² has two roots; with x declared positive one is left."""
-    positive = sp.Symbol("x", positive=True)
-    d = change_of_variables(Density(z, 1, 0, 1), positive**2, positive)
-    assert d.density.expression == 2 * positive and d.density.total() == 1
+def _ends(derivation):
+    return derivation.density.lower, derivation.density.upper
 
 
-def test_both_refusals_are_value_errors():
-    assert issubclass(NotADensity, ValueError) and issubclass(NotInvertible, ValueError)
+# Several branches
+
+
+@pytest.mark.parametrize(
+    "base, forward, variable, expression, support, branches",
+    [
+        (NORMAL, Z**2, X, sp.exp(-X / 2) / sp.sqrt(2 * sp.pi * X), (0, sp.oo), 2),
+        (NORMAL, abs(Z), X, sp.sqrt(2 / sp.pi) * sp.exp(-(X**2) / 2), (0, sp.oo), 2),
+        (uniform(-1, 1), Z**2, X, 1 / (2 * sp.sqrt(X)), (0, 1), 2),
+        (uniform(-1, 1), Z**4, X, X ** sp.Rational(-3, 4) / 4, (0, 1), 2),
+        (uniform(-sp.pi, sp.pi), sp.cos(Z), Y, 1 / (sp.pi * sp.sqrt(1 - Y**2)), (-1, 1), 2),
+        (uniform(-1, 1), abs(abs(Z) - sp.Rational(1, 2)), X, sp.Integer(2), (0, sp.Rational(1, 2)), 4),
+        (uniform(0, 1), 2 * Z + 1, X, sp.Rational(1, 2), (1, 3), 1),
+    ],
+)
+def test_branches(base, forward, variable, expression, support, branches):
+    derivation = change_of_variables_by_branches(base, forward, variable)
+    assert sp.simplify(derivation.density.expression - expression) == 0
+    assert _ends(derivation) == support and len(derivation.branches) == branches
+    assert derivation.density.total() == 1
+    assert sum(name.startswith("inverse") for name, _ in derivation.steps) == branches
+    point = sp.Rational(3, 10)
+    assert sp.simplify(sum(b.density for b in derivation.branches) - expression).subs(variable, point) == 0
+
+
+def test_one_branch_agrees_with_the_monotone_formula():
+    base = uniform(0, 2)
+    by_branches = change_of_variables_by_branches(base, sp.exp(Z), X).density
+    monotone = change_of_variables(base, sp.log(X), X).density
+    assert sp.simplify(by_branches.expression - monotone.expression) == 0
+    assert (by_branches.lower, by_branches.upper) == (monotone.lower, monotone.upper)
+
+
+@pytest.mark.parametrize(
+    "base, forward, variable, values",
+    [
+        (uniform(-1, 2), Z**2, X, {0.25: 2 / 3, 2.25: 1 / 9, 0.81: 1 / 2.7}),
+        (uniform(-1, 1), 1 / Z, Y, {-2: 1 / 8, 0.5: 0, 3: 1 / 18}),
+        (uniform(-1, 2), abs(Z), X, {0.5: 2 / 3, 1.5: 1 / 3}),
+    ],
+)
+def test_images_that_differ_give_a_density_by_cases(base, forward, variable, values):
+    density = change_of_variables_by_branches(base, forward, variable).density
+    assert density.expression.has(sp.Piecewise) and density.total() == 1
+    for at, expected in values.items():
+        at = sp.nsimplify(at)
+        assert float(density.expression.subs(variable, at)) == pytest.approx(float(expected))
+
+
+def test_branches_in_high_precision():
+    """∫ p_X over an interval against the mass of its two preimages, in 40 digits."""
+    density = change_of_variables_by_branches(NORMAL, Z**2, X).density
+    p = sp.lambdify(X, density.expression, "mpmath")
+    with mpmath.workdps(40):
+        for low, high in ((0.3, 1.7), (2, 5)):
+            mass = mpmath.quad(p, [low, high])
+            preimages = 2 * (mpmath.ncdf(mpmath.sqrt(high)) - mpmath.ncdf(mpmath.sqrt(low)))
+            assert abs(mass - preimages) < mpmath.mpf(10) ** -35
+
+
+def test_distribution_function_of_a_square():
+    derivation = change_of_variables_by_branches(NORMAL, Z**2, X)
+    cdf = sp.lambdify(X, derivation.density.cumulative(), ["scipy", "numpy"])
+    at = np.array([0.1, 1.0, 3.0])
+    np.testing.assert_allclose(cdf(at), stats.chi2(1).cdf(at), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (lambda: change_of_variables_by_branches(NORMAL, sp.sin(Z), Y), NotInvertible, "no finite list"),
+        (lambda: change_of_variables_by_branches(uniform(-1, 1), abs(Z) + Z, X), NotInvertible, "atom"),
+        (lambda: change_of_variables_by_branches(NORMAL, sp.Integer(3), Y), NotInvertible, "constant"),
+        (
+            lambda: change_of_variables_by_branches(NORMAL, sp.sign(Z) * Z, Y),
+            NotInvertible,
+            "absolute values",
+        ),
+        (lambda: change_of_variables_by_branches(uniform(-1, 1), Z, X), NotInvertible, "declared positive"),
+        (
+            lambda: change_of_variables_by_branches(uniform(-2, 2), Z**3 - 3 * Z, Y),
+            NotInvertible,
+            "closed form",
+        ),
+        (
+            lambda: change_of_variables_by_branches(uniform(0, 1), Z + sp.exp(Z) * Z**2, Y),
+            NotInvertible,
+            "finite|solved",
+        ),
+        (lambda: change_of_variables(uniform(0, 1), (X - 2) ** 2, X), NotInvertible, "2 solutions"),
+        (lambda: change_of_variables(uniform(0, 1), sp.Integer(1), X), NotInvertible, "does not depend"),
+        (lambda: Density(Z, 1, 0, 2), NotADensity, "integrates to 2"),
+        (lambda: Density(Z, 2 * Z - sp.Rational(1, 2), 0, sp.Rational(1, 4)), NotADensity, "integrates to"),
+        (lambda: Density(Z, 3 - 4 * Z, 0, 1), NotADensity, "negative"),
+        (lambda: Density(Z, sp.exp(-(sp.log(Z) ** 2) * sp.sin(Z)), 1, 2), NotADensity, "cannot integrate"),
+    ],
+)
+def test_bad_input_says_why(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+# The plane
+
+
+def test_polar_coordinates_give_rayleigh():
+    polar = change_of_variables_in_the_plane(GAUSS, **POLAR, support=((0, sp.oo), (-sp.pi, sp.pi)))
+    assert sp.simplify(polar.determinant - R) == 0
+    assert sp.simplify(polar.density.expression - R * sp.exp(-(R**2) / 2) / (2 * sp.pi)) == 0
+    radius, angle = polar.density.marginal(0), polar.density.marginal(1)
+    assert sp.simplify(radius.expression - R * sp.exp(-(R**2) / 2)) == 0
+    assert sp.simplify(angle.expression - 1 / (2 * sp.pi)) == 0
+    assert polar.independent() and polar.density.total() == 1
+    assert polar._repr_markdown_().count(r"\\[4pt]") == 8
+    cdf = sp.lambdify(R, radius.cumulative(), "numpy")
+    np.testing.assert_allclose(cdf(np.array([0.5, 2.0])), stats.rayleigh.cdf([0.5, 2.0]), rtol=1e-12)
+
+
+def test_box_muller_gives_independent_normals():
+    """With a negative determinant: u = −√(−2 ln a) cos 2πb, v = −√(−2 ln a) sin 2πb."""
+    length = sp.sqrt(-2 * sp.log(A))
+    result = change_of_variables_in_the_plane(
+        SQUARE,
+        inverse=(sp.exp(-(U**2 + V**2) / 2), sp.atan2(V, U) / (2 * sp.pi) + sp.Rational(1, 2)),
+        forward=(-length * sp.cos(2 * sp.pi * B), -length * sp.sin(2 * sp.pi * B)),
+        variables=(U, V),
+        support=(WHOLE, WHOLE),
+    )
+    assert result.independent()
+    for k, variable in enumerate((U, V)):
+        expected = sp.exp(-(variable**2) / 2) / sp.sqrt(2 * sp.pi)
+        assert sp.simplify(result.density.marginal(k).expression - expected) == 0
+
+
+def test_a_shear_is_not_independent():
+    shear = change_of_variables_in_the_plane(
+        GAUSS, inverse=(U, V - 2 * U), forward=(A, B + 2 * A), variables=(U, V), support=(WHOLE, WHOLE)
+    )
+    assert shear.determinant == 1 and not shear.independent()
+    variance = sp.integrate(V**2 * shear.density.marginal(1).expression, (V, *WHOLE))
+    assert sp.simplify(variance - 5) == 0
+
+
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (
+            lambda: change_of_variables_in_the_plane(
+                GAUSS, **POLAR, support=((0, sp.oo), (-2 * sp.pi, 2 * sp.pi))
+            ),
+            NotInvertible,
+            "not one to one",
+        ),
+        (
+            lambda: change_of_variables_in_the_plane(GAUSS, **POLAR, support=((0, sp.oo), (-sp.pi, 0))),
+            NotInvertible,
+            "integrates to 1/2",
+        ),
+        (
+            lambda: change_of_variables_in_the_plane(
+                GAUSS, (U + V, U + V), (A, B), (U, V), support=(WHOLE, WHOLE)
+            ),
+            NotInvertible,
+            "determinant is zero",
+        ),
+        (
+            lambda: change_of_variables_in_the_plane(
+                GAUSS, (U**2, V), (sp.sqrt(A), B), (U, V), support=(WHOLE, WHOLE)
+            ),
+            NotInvertible,
+            "changes sign",
+        ),
+        (lambda: PlaneDensity((A, B), 1, ((0, 1), (0, 2))), NotADensity, "integrates to 2"),
+        (lambda: PlaneDensity((A, B), 4 * A - 1, ((0, 1), (0, 1))), NotADensity, "negative"),
+    ],
+)
+def test_bad_maps_of_the_plane_say_why(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
