@@ -1,12 +1,15 @@
 """MADE: one masked network that gives the parameters of all D conditionals at once."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from .degrees import made_masks, prefix_lengths, resolve_degrees
+from .grouped_inverse import Group, group_stages
 from .masked_linear import MaskedLinear
+from .staged_inverse import inverse_stages
 from .staircase import StaircaseLinear
 
 LAYOUTS = ("staircase", "dense")
@@ -72,6 +75,11 @@ class MADE(nn.Module):
     def layers(self) -> list[nn.Module]:
         """All linear layers: hidden ones from the input up, then the means, then the log scales."""
         return [*self.hidden, self.mean, self.log_scale]
+
+    @cached_property
+    def inverse_groups(self) -> list[Group]:
+        """The stages of the inverse in the groups that the CPU takes; they follow from the degrees."""
+        return group_stages(inverse_stages(self.degrees, self.features))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         for layer in self.hidden:

@@ -14,19 +14,15 @@ single forward pass. Book: eq-staged-inverse.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from .grouped_inverse import grouped_inverse
+
 if TYPE_CHECKING:
     from .made import MADE
-
-# Stages whose mutual dependence is solved one by one, after everything older has been added in
-# one product. 32 is the width of the staircase's own steps at 512 units.
-_STAGES_PER_GROUP = 32
 
 
 @dataclass(frozen=True)
@@ -82,9 +78,9 @@ def naive_inverse(made: "MADE", u: Tensor) -> Tensor:
 @torch.no_grad()
 def staged_inverse(made: "MADE", u: Tensor) -> Tensor:
     """x with made's u_i = (x_i − μ_i)·exp(−α_i), by stages; u and x of shape (batch, D)."""
-    if u.device.type != "cpu":
-        return staged_inverse_plain(made, u)
-    return _staged_inverse_grouped(made, u)
+    if u.device.type == "cpu" and u.dtype in (torch.float32, torch.float64):
+        return grouped_inverse(made, u)
+    return staged_inverse_plain(made, u)
 
 
 @torch.no_grad()
@@ -117,79 +113,3 @@ def _affine(layer, lo: int, hi: int, first: int, last: int, below: Tensor) -> Te
 
 def _bounded(made: "MADE", log_scale: Tensor) -> Tensor:
     return log_scale.clamp(-made.bound, made.bound)
-
-
-def _staged_inverse_grouped(made: "MADE", u: Tensor) -> Tensor:
-    """The staged inverse with the old and the new kept apart, for the CPU.
-
-    A product of one row with a long vector runs at the speed of memory only if many rows go
-    together. So stages are taken in groups: what a group's units and outputs receive from
-    everything before the group is one large product each; what they receive from within the group
-    is a small triangle, solved stage by stage in NumPy, whose calls cost a fraction of Torch's.
-    """
-    stages = inverse_stages(made.degrees, made.features)
-    u = u.t().contiguous()
-    x = torch.empty_like(u)
-    hidden = [u.new_empty(len(d), u.shape[1]) for d in made.degrees]
-    first = 1 if not any(hi > lo for lo, hi in stages[0].units) else 0
-    if first:
-        lo, hi = stages[0].outputs
-        log_scale = _bounded(made, made.log_scale.bias[lo:hi, None])
-        x[lo:hi] = u[lo:hi] * torch.exp(log_scale) + made.mean.bias[lo:hi, None]
-    starts = [*range(first, len(stages), _STAGES_PER_GROUP), len(stages)]
-    for a, b in pairwise(starts):
-        _solve_group(made, stages[a:b], u, x, hidden)
-    return x.t()
-
-
-def _solve_group(made: "MADE", stages: list[Stage], u: Tensor, x: Tensor, hidden: list[Tensor]) -> None:
-    known = stages[0].degree
-    out_lo, out_hi = stages[0].outputs[0], stages[-1].outputs[1]
-    ranges = [(a[0], b[1]) for a, b in zip(stages[0].units, stages[-1].units, strict=True)]
-    last_input = stages[-1].degree
-    # From before the group: large products. Within it: the corner of the weights, in NumPy.
-    old, corners, values = [], [], []
-    below, seen, top = x, known, last_input
-    for layer, h, (lo, hi) in zip(made.hidden, hidden, ranges, strict=True):
-        old.append(_values(_affine(layer, lo, hi, 0, seen, below)))
-        corners.append(_matrix(layer.block(slice(lo, hi), slice(seen, top))) if lo < hi else None)
-        values.append(_values(below[seen:top]))
-        below, seen, top = h, lo, hi
-    heads = (made.mean, made.log_scale)
-    # The copies below are the group's own outputs, added to in place.
-    mean, log_scale = (_values(_affine(layer, out_lo, out_hi, 0, seen, below)) for layer in heads)
-    mean_corner, log_scale_corner = (
-        _matrix(layer.block(slice(out_lo, out_hi), slice(seen, top))) for layer in heads
-    )
-    values.append(_values(below[seen:top]))
-    u_group, x_group = _values(u[out_lo:out_hi]), _values(x[out_lo:out_hi])
-    depth = len(made.hidden)
-    for stage in stages:
-        new = stage.degree - known
-        for k in range(depth):
-            lo, hi = stage.units[k][0] - ranges[k][0], stage.units[k][1] - ranges[k][0]
-            if lo < hi:
-                z = old[k][lo:hi]
-                if new:
-                    z = z + corners[k][lo:hi, :new] @ values[k][:new]
-                np.maximum(z, 0, out=values[k + 1][lo:hi])
-            new = hi
-        lo, hi = stage.outputs[0] - out_lo, stage.outputs[1] - out_lo
-        m, s = mean[lo:hi], log_scale[lo:hi]
-        if new:
-            m = m + mean_corner[lo:hi, :new] @ values[depth][:new]
-            s = s + log_scale_corner[lo:hi, :new] @ values[depth][:new]
-        s = np.minimum(np.maximum(s, -made.bound), made.bound)
-        np.multiply(u_group[lo:hi], np.exp(s), out=s)
-        np.add(s, m, out=x_group[lo:hi])
-
-
-def _matrix(weights: Tensor) -> np.ndarray:
-    """The same memory as a NumPy array."""
-    return weights.detach().numpy()
-
-
-def _values(t: Tensor) -> np.ndarray:
-    """The same memory as a NumPy array; one sample becomes a vector, which multiplies faster."""
-    array = t.detach().numpy()
-    return array[:, 0] if array.shape[1] == 1 else array
