@@ -114,6 +114,7 @@ def train_cyclegan(
     else:
         write_json(out / "config.json", config.model_dump())
         write_json(out / "environment.json", environment(place, data_facts(data)))
+        save_cyclegan_state(out, state)  # a run that is killed at once can be resumed too
     loop = _Loop(config, data, state, place, out, report)
     finished = loop.run()
     if finished:

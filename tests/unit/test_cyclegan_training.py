@@ -75,6 +75,16 @@ def test_stopped_and_resumed_equals_one_run_to_the_bit(data, whole, tmp_path, at
     assert read_json(whole / "metrics.json")["test"] == read_json(tmp_path / "metrics.json")["test"]
 
 
+def test_a_run_killed_in_its_first_step_can_be_resumed(data, whole, tmp_path):
+    def kill(event: dict) -> None:
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        train_cyclegan(TINY, data, tmp_path, device="cpu", report=kill)
+    assert train_cyclegan(TINY, data, tmp_path, resume=True, device="cpu")
+    assert (whole / "losses.csv").read_bytes() == (tmp_path / "losses.csv").read_bytes()
+
+
 def test_files_of_a_run(whole):
     with (whole / "losses.csv").open() as file:
         rows = list(csv.DictReader(file))
