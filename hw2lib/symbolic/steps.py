@@ -28,6 +28,14 @@ class Steps:
         """The equation of one step."""
         return dict(self.steps)[name]
 
+    def only(self, *names: str) -> "Steps":
+        """Some of the steps, to be shown by themselves.
+
+        Raises:
+            KeyError: there is no such step.
+        """
+        return Steps(tuple((name, self.step(name)) for name in names))
+
     def _repr_markdown_(self) -> str:
         lines = r" \\[4pt] ".join(_aligned(equation) for _, equation in self.steps)
         return f"$$\\begin{{aligned}} {lines} \\end{{aligned}}$$"

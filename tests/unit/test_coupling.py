@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 
 import mpmath
 import pytest
@@ -11,6 +12,12 @@ from torch.autograd.functional import jacobian
 
 from hw2lib.flows import AdditiveCoupling, AffineCoupling, CouplingFlow
 from hw2lib.flows.coupling import LOG_SCALE_BOUND
+from hw2lib.flows.determinant_cost import (
+    determinant_by_elimination,
+    determinant_of_triangle,
+    growth_exponent,
+    seconds,
+)
 from hw2lib.symbolic import (
     NotACoupling,
     NotInvertible,
@@ -309,3 +316,42 @@ def test_types_and_devices(device, dtype):
 def test_bad_layers_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# What determinants cost
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 12])
+def test_elimination_finds_the_determinant_and_counts(d):
+    generator = torch.Generator().manual_seed(d)
+    matrix = torch.randn(d, d, dtype=torch.float64, generator=generator)
+    value, count = determinant_by_elimination(matrix)
+    assert value == pytest.approx(float(torch.linalg.det(matrix)), rel=1e-9)
+    assert count == (d**3 - d) // 3 + d
+    value, count = determinant_of_triangle(matrix.tril())
+    assert value == pytest.approx(float(torch.linalg.det(matrix.tril())), rel=1e-9) and count == d
+
+
+def test_elimination_of_singular_and_wrong_matrices():
+    assert determinant_by_elimination(torch.ones(3, 3))[0] == 0
+    with pytest.raises(ValueError, match=r"\(2, 3\)"):
+        determinant_by_elimination(torch.ones(2, 3))
+
+
+def test_growth_exponents():
+    sizes = [4, 8, 16, 32]
+    assert growth_exponent(sizes, [7 * s**2 for s in sizes]) == pytest.approx(2)
+    full, triangle = (
+        growth_exponent(sizes, [f(torch.eye(s) + 1)[1] for s in sizes])
+        for f in (determinant_by_elimination, determinant_of_triangle)
+    )
+    assert 2.5 < full < 3 and triangle == pytest.approx(1)
+    for sizes, costs in (([1], [1]), ([1, 2], [1, 0]), ([1, 2], [1, 2, 3])):
+        with pytest.raises(ValueError, match="growth"):
+            growth_exponent(sizes, costs)
+
+
+def test_seconds_is_the_shortest_and_skips_the_first_call():
+    calls = []
+    assert seconds(lambda: time.sleep(0.05 if not calls.append(0) and len(calls) < 3 else 0.0), 3) < 0.04
+    assert len(calls) == 4
