@@ -125,9 +125,7 @@ def start(language: str) -> subprocess.Popen:
     config, toc = configure(language)
     rtlcss = [*node(), str(ROOT / "node_modules" / "rtlcss" / "bin" / "rtlcss.js")]
     command = [
-        sys.executable,
-        "-m",
-        "jupyter_book.cli.main",
+        str(Path(sys.executable).with_name("jupyter-book")),
         "build",
         str(STAGE),
         "-W",

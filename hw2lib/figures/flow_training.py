@@ -108,14 +108,21 @@ def stages(parts: Sequence[Stage], lang: str) -> Figure:
 
 
 def sample_sheet(sheet: np.ndarray, lang: str) -> Figure:
-    """Recorded samples, uint8 of shape (3, columns, size, size, 3), a row per kind."""
-    words = _WORDS[lang]
+    """Recorded samples, uint8 of shape (3, columns, size, size, 3), a row per kind.
+
+    One image pixel is one pixel of the figure: enlarged noise is no clearer and many times the bytes.
+    """
+    rows, columns, size = sheet.shape[:3]
+    gap, title = 6, 36
+    width, height = columns * (size + gap), rows * (size + title)
     with style.language(lang):
-        fig, axes = plt.subplots(*sheet.shape[:2], figsize=(7.4, 4.7))
-        for row, name in zip(range(len(sheet)), words["rows"], strict=True):
-            for column, ax in enumerate(axes[row]):
+        fig = plt.figure(figsize=(width / 110, height / 110), dpi=110, layout="none")
+        for row, name in zip(range(rows), _WORDS[lang]["rows"], strict=True):
+            bottom = (rows - 1 - row) * (size + title) / height
+            fig.text(0.5, bottom + (size + 5) / height, style.digits(name, lang), ha="center", va="bottom")
+            for column in range(columns):
+                box = (column * (size + gap) / width, bottom, size / width, size / height)
+                ax = fig.add_axes(box)
                 ax.imshow(sheet[row, column], interpolation="nearest")
                 ax.set_axis_off()
-            middle = axes[row][sheet.shape[1] // 2]
-            middle.set_title(style.digits(name, lang), fontsize=10)
         return style.finish(fig, lang)
