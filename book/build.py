@@ -60,7 +60,7 @@ def install_packages() -> None:
 def stage(stored: bool) -> None:
     """Lay out the sources of a build, so that tracked files are only read."""
     shutil.rmtree(STAGE, ignore_errors=True)
-    ignore = shutil.ignore_patterns("*.py", "_ext", "__pycache__", "config.*.yml")
+    ignore = shutil.ignore_patterns("*.py", "_ext", "__pycache__", "config.*.yml", "preview.png")
     shutil.copytree(ROOT / "book", STAGE / "book", ignore=ignore)
     notebooks = ROOT / "notebooks" if stored else BUILD / "notebooks"
     (STAGE / "notebooks").mkdir()

@@ -48,7 +48,7 @@ def claim_markdown(claim: dict, language: str) -> str:
     return "\n".join(
         [
             f"(claim-{claim['id']})=",
-            f":::{{admonition}} {words['claim']} {claim['id']} — {verdict[language]}",
+            f":::{{admonition}} {words['claim']} {claim['id']}: {verdict[language]}",
             f":class: claim {verdict['class']}",
             "",
             claim["statement"][language].strip(),
