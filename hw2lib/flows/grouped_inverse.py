@@ -8,12 +8,13 @@ stage by stage in NumPy, whose calls cost a fraction of Torch's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from .made import MADE
@@ -74,39 +75,42 @@ def grouped_inverse(made: "MADE", u: Tensor) -> Tensor:
 
 def _solve(group: Group, made: "MADE", u: np.ndarray, values: list[np.ndarray]) -> None:
     """Fill in the group's hidden units and outputs; ``values`` are x and the hidden layers."""
-    depth, bound = len(made.hidden), made.bound
-    olds, corners = [], []
-    for layer, k in zip(made.layers(), (*range(depth), depth, depth), strict=True):
-        (known, top), (lo, hi) = group.ranges[k : k + 2]
-        if lo == hi:  # no unit of this layer has a degree of this group
-            olds.append(None)
-            corners.append(None)
-            continue
-        weight = layer.block(slice(lo, hi), slice(0, top)).detach().numpy()
-        olds.append(_product(weight[:, :known], values[k][:known], layer.bias.detach().numpy()[lo:hi]))
-        corners.append(weight[:, known:])
-    *olds, mean_old, log_scale_old = olds
-    *corners, mean_corner, log_scale_corner = corners
     added = [v[lo:hi] for v, (lo, hi) in zip(values, group.ranges, strict=False)]
-    hidden = list(zip(corners, olds, added, added[1:], strict=False))
-    last, (lo, hi) = added[-1], group.ranges[-1]
-    u, x = u[lo:hi], values[0][lo:hi]
+    hidden = []
+    for k, layer in enumerate(made.hidden):
+        corner, old = _parts(layer, group.ranges[k : k + 2], values[k])
+        hidden.append((corner, old.tolist() if u.ndim == 1 else old, added[k], added[k + 1]))
+    heads = [_parts(layer, group.ranges[-2:], values[-1]) for layer in (made.mean, made.log_scale)]
+    corner, old = (np.stack(parts) for parts in zip(*heads, strict=True))
+    relu = _relu if u.ndim == 1 else partial(np.maximum, 0)
+    lo, hi = group.ranges[-1]
+    last, u, x, bound = added[-1], u[lo:hi], values[0][lo:hi], made.bound
     for *units, (new, lo, hi) in group.stages:
-        for (corner, old, below, above), (n, a, b) in zip(hidden, units, strict=True):
-            if a < b:
-                z = np.dot(corner[a:b, :n], below[:n])
-                z += old[a:b]
-                np.maximum(z, 0, out=above[a:b])
-        h = last[:new]
-        mean = np.dot(mean_corner[lo:hi, :new], h)
-        mean += mean_old[lo:hi]
-        log_scale = np.dot(log_scale_corner[lo:hi, :new], h)
-        log_scale += log_scale_old[lo:hi]
+        for (weights, received, below, above), (n, a, b) in zip(hidden, units, strict=True):
+            for row in range(a, b):
+                above[row] = relu(weights[row, :n].dot(below[:n]) + received[row])
+        mean, log_scale = np.matmul(corner[:, lo:hi, :new], last[:new]) + old[:, lo:hi]
         np.minimum(log_scale, bound, out=log_scale)
         np.maximum(log_scale, -bound, out=log_scale)
         np.exp(log_scale, out=log_scale)
-        log_scale *= u[lo:hi]
+        np.multiply(log_scale, u[lo:hi], out=log_scale)
         np.add(log_scale, mean, out=x[lo:hi])
+
+
+def _parts(
+    layer: nn.Module, ranges: tuple[Range, Range], values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The corner of a layer's weights within the group, and W v + b of what is older than the group."""
+    (known, top), (lo, hi) = ranges
+    if lo == hi:  # no unit of this layer has a degree of this group
+        return values[:0], values[:0]
+    weight = layer.block(slice(lo, hi), slice(0, top)).detach().numpy()
+    bias = layer.bias.detach().numpy()[lo:hi]
+    return weight[:, known:], _product(weight[:, :known], values[:known], bias)
+
+
+def _relu(z: np.floating) -> np.floating | float:
+    return 0.0 if z < 0 else z
 
 
 def _product(weight: np.ndarray, values: np.ndarray, bias: np.ndarray) -> np.ndarray:
