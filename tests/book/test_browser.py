@@ -102,7 +102,7 @@ def wait(driver, condition):
 
 
 def requests(driver) -> list[str]:
-    """Addresses asked for since the last call."""
+    """Addresses asked for since the last call; the browser's own new-tab page is none of ours."""
     found = []
     for entry in driver.get_log("performance"):
         message = json.loads(entry["message"])["message"]
@@ -110,7 +110,7 @@ def requests(driver) -> list[str]:
             found.append(message["params"]["request"]["url"])
         elif message["method"] == "Network.webSocketCreated":
             found.append(message["params"]["url"])
-    return found
+    return [url for url in found if not url.startswith("chrome://")]
 
 
 def complaints(driver) -> list[str]:
