@@ -9,6 +9,8 @@ from hw2lib.data.unpaired import load_unpaired
 from hw2lib.errors import UserError
 from hw2lib.results import paper_root
 
+from .baselines import BASELINES_PROFILES, run_baselines
+from .baselines import RECORDED_FILES as BASELINES_FILES
 from .config import CYCLEGAN_PROFILES
 from .config import profile as named_profile
 from .cyclegan import train_cyclegan
@@ -23,19 +25,26 @@ from .trained import cyclegan_config
 class Job:
     """A run that the book shows: its seeds, its data below the data folder, and how to do it.
 
-    A run of several seeds has a folder per seed.
+    A run of several seeds has a folder per seed, and so has one of a single seed with ``seed_folders``.
     """
 
     seeds: tuple[int, ...]
     data: str
     files: tuple[str, ...]
     run: Callable[[str, int, Path | None, Path, str], bool]
+    seed_folders: bool = False
 
 
 def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile).model_copy(update={"seed": seed})
     category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
     return train_maf(config, category, out, resume=(out / "state.json").exists(), device=device)
+
+
+def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
+    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    return run_baselines(config, category, out)
 
 
 def _cyclegan(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -51,6 +60,7 @@ def _cyclegan(profile: str, seed: int, data: Path | None, out: Path, device: str
 _CYCLEGAN_FILES = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
 JOBS = {
     "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
+    "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
     "cyclegan-apple2orange": Job((0,), "apple2orange", _CYCLEGAN_FILES, _cyclegan),
     "cyclegan-summer2winter": Job((0,), "summer2winter_yosemite", _CYCLEGAN_FILES, _cyclegan),
 }
@@ -74,7 +84,7 @@ def reproduce_jobs(
     for name in names:
         job = JOBS[name]
         for seed in job.seeds:
-            below = f"seed-{seed}" if len(job.seeds) > 1 else ""
+            below = f"seed-{seed}" if len(job.seeds) > 1 or job.seed_folders else ""
             out = runs / (name if profile == "paper" else f"{name}-{profile}") / below
             if not (out / "metrics.json").exists():
                 folder = None if data is None else data / job.data
