@@ -299,6 +299,15 @@ def test_strides_and_batch_size_make_no_difference(layout):
     assert flow(x[:0])[0].shape == (0, 12) and flow.inverse(x[:0]).shape == (0, 12)
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("hidden", [(1, 100), (100, 2), (100, 1, 100), (40, 3, 90), (150, 150)])
+def test_inverses_agree_where_a_layer_has_no_unit_for_many_stages(hidden, layout, batch):
+    flow = enliven(MAF(200, hidden, 1, layout).double())
+    u = torch.randn(batch, 200, dtype=torch.float64, generator=torch.Generator().manual_seed(16))
+    torch.testing.assert_close(flow.inverse(u), flow.inverse(u, "naive"), rtol=1e-10, atol=1e-10)
+
+
 def test_log_scales_stop_at_the_bound():
     flow = MAF(3, (4,), 1).double()
     with torch.no_grad():
