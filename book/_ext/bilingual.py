@@ -102,6 +102,8 @@ def finish(app, exception) -> None:
     for notebook in (out / "_sources").rglob("*.ipynb"):
         text = edition_notebook(notebook.read_text("utf-8"), language, app.config.bilingual_claims)
         notebook.write_text(text, "utf-8")
+    for page in (out / "_sources").rglob("*.md"):
+        page.write_text(edition_markdown(page.read_text("utf-8"), language).lstrip("\n"), "utf-8")
 
 
 def mirror_styles(static: Path, command: list[str]) -> None:

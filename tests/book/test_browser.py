@@ -48,6 +48,7 @@ const held = e => {
 };
 const out = [...document.querySelectorAll('main *')].filter(e => {
   const r = e.getBoundingClientRect();
+  if (getComputedStyle(e).visibility === 'hidden') return false;  // a drawer that is shut
   return r.width > 1 && r.height > 1 && (r.left < -1 || r.right > innerWidth + 1) && !held(e);
 }).map(e => e.tagName + '.' + e.className);
 const root = document.scrollingElement;
@@ -178,7 +179,8 @@ def test_formulas_are_set(visits):
 def test_images_and_fonts_arrive(visits):
     for name, visit in visits.items():
         assert visit.facts["broken"] == [], name
-        assert visit.facts["font"], f"{name}: the Persian font is not there"
+        if visit.language == "fa":  # the English pages may show the link's one word in a font of the system
+            assert visit.facts["font"], f"{name}: the Persian font is not there"
 
 
 @pytest.mark.parametrize("width", WIDTHS)
