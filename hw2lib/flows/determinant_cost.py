@@ -85,14 +85,21 @@ def _product(start: float, factors: Sequence[_Counted]) -> tuple[float, int]:
     return result.value, _Counted.total
 
 
-def seconds(call: Callable[[], object], repeats: int = 5) -> float:
-    """The shortest of several timings of ``call``, after one that is not counted."""
-    call()
-    best = math.inf
-    for _ in range(repeats):
-        started = time.perf_counter()
+def processor_seconds(call: Callable[[], object], repeats: int = 5) -> float:
+    """The shortest of several timings of ``call`` on one thread, after one that is not counted.
+
+    The time is the thread's own on the processor, so that other programs disturb it little.
+    """
+    threads, best = torch.get_num_threads(), math.inf
+    torch.set_num_threads(1)
+    try:
         call()
-        best = min(best, time.perf_counter() - started)
+        for _ in range(repeats):
+            started = time.thread_time()
+            call()
+            best = min(best, time.thread_time() - started)
+    finally:
+        torch.set_num_threads(threads)
     return best
 
 

@@ -82,9 +82,14 @@ class MADE(nn.Module):
         return group_stages(inverse_stages(self.degrees, self.features))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_scale = self.unbounded(x)
+        return mean, log_scale.clamp(-self.bound, self.bound)
+
+    def unbounded(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """μ, and α before it is clamped."""
         for layer in self.hidden:
             x = torch.relu(layer(x))
-        return self.mean(x), self.log_scale(x).clamp(-self.bound, self.bound)
+        return self.mean(x), self.log_scale(x)
 
     def open_weights(self) -> int:
         """How many connections the masks leave open."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .affine import affine_fused, affine_plain
 from .made import MADE
 from .staged_inverse import naive_inverse, staged_inverse
 
@@ -67,21 +68,30 @@ class MAF(nn.Module):
         Returns:
             u of shape (batch, D), in the order of x, and log|det ∂u/∂x| of shape (batch,).
         """
-        u, log_scales = self._transform(x)
-        return u, -sum(alpha.sum(1) for alpha in log_scales)
+        if self.blocks[0].layout == "dense" or x.device.type != "cpu":
+            u, log_scales = self._transform(x)
+            return u, -sum(alpha.sum(1) for alpha in log_scales)
+        x, log_det = self._features_first(x), 0
+        for k, block in enumerate(self.blocks):
+            reverse = k + 1 < len(self.blocks)
+            x, total = affine_fused(x, *block.unbounded(x), block.bound, reverse)
+            log_det = log_det - total
+        return self._restore_order(x), log_det
 
     def _transform(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """u in the order of x, and each block's α in that block's own order."""
-        self._check(x)
-        x = x.t().contiguous().t()  # features first in memory, as the staircase layers work
-        log_scales = []
+        """The readable form: u in the order of x, and each block's α in that block's own order."""
+        x, log_scales = self._features_first(x), []
         for k, block in enumerate(self.blocks):
             if k:
                 x = x.flip(1)
-            mean, log_scale = block(x)
-            x = (x - mean) * torch.exp(-log_scale)
-            log_scales.append(log_scale)
+            x, alpha = affine_plain(x, *block.unbounded(x), block.bound)
+            log_scales.append(alpha)
         return self._restore_order(x), log_scales
+
+    def _features_first(self, x: Tensor) -> Tensor:
+        """x laid out in memory as the staircase layers work."""
+        self._check(x)
+        return x.t().contiguous().t()
 
     def _restore_order(self, x: Tensor) -> Tensor:
         """Undo the reversals: after K blocks there have been K − 1 of them."""

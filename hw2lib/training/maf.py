@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hw2lib.anomaly import auroc_per_defect, nll_scores
 from hw2lib.data import MVTecCategory, split_validation
+from hw2lib.errors import UserError
 from hw2lib.flows import MAF, DequantizedPixels, bits_per_dim
 
 from .checkpoint import load_training_state, save_training_state
@@ -19,7 +20,7 @@ from .config import MAFConfig
 from .interrupt import interruptible
 from .memory import keep_freed_memory
 from .report import finish_maf_run
-from .runs import environment, prepare, write_csv, write_json
+from .runs import environment, prepare, read_json, write_csv, write_json
 
 Report = Callable[[dict], None]
 
@@ -76,10 +77,13 @@ def train_maf(
         True if the run finished, False if Ctrl-C left a checkpoint.
 
     Raises:
-        UserError: ``out`` holds another run, or nothing to resume, or the images are too few to split.
+        UserError: ``out`` holds another run, nothing to resume, or a run begun with other images; or the
+            images are too few to split.
     """
     split = split_validation(len(data.train), config.validation_fraction, config.seed)
     prepare(out, resume)
+    if resume and read_json(out / "environment.json")["data"]["checksum"] != data.checksum:
+        raise UserError(f"{out}: was begun with other images; resume it with the same --data")
     keep_freed_memory()
     fabric = Fabric(accelerator=device, devices=devices)
     fabric.launch()

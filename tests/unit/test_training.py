@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -331,6 +332,13 @@ def test_the_checkpoint_of_another_model_is_named(stopped, data):
     wider = TINY.model_copy(update={"hidden_features": (16, 24)})
     with pytest.raises(UserError, match="model.safetensors: holds the weights of another model"):
         train_maf(wider, data, stopped, resume=True, device="cpu")
+
+
+def test_other_images_are_not_trained_on_in_the_middle_of_a_run(stopped, data):
+    before = {p.name: p.read_bytes() for p in stopped.iterdir()}
+    with pytest.raises(UserError, match="was begun with other images"):
+        train_maf(TINY, replace(data, checksum="1" * 64), stopped, resume=True, device="cpu")
+    assert {p.name: p.read_bytes() for p in stopped.iterdir()} == before
 
 
 def test_loading_names_what_is_wrong(run, tmp_path):
