@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from . import style
 
@@ -16,7 +17,7 @@ _WORDS = {
         "output": "خروجی",
         "size": "بُعد d",
         "counts": "شمار ضرب و تقسیم",
-        "seconds": "زمان (ثانیه)",
+        "seconds": "زمان پردازنده (ثانیه)",
         "full": "ماتریس کلی",
         "triangle": "ماتریس مثلثی",
         "cubic": "شیب ۳",
@@ -27,7 +28,7 @@ _WORDS = {
         "output": "output",
         "size": "dimension d",
         "counts": "multiplications and divisions",
-        "seconds": "time (seconds)",
+        "seconds": "processor time (seconds)",
         "full": "general matrix",
         "triangle": "triangular matrix",
         "cubic": "slope 3",
@@ -43,7 +44,7 @@ def block_jacobians(matrices: Sequence[np.ndarray], titles: Sequence[str], passi
         fig, axes = plt.subplots(1, len(matrices), figsize=(2.75 * len(matrices), 3.0), squeeze=False)
         for ax, matrix, title in zip(axes[0], matrices, titles, strict=True):
             magnitude = np.ma.masked_equal(np.abs(matrix), 0)
-            image = ax.imshow(magnitude, norm=LogNorm(1e-2, 10), cmap="viridis", interpolation="nearest")
+            image = ax.imshow(magnitude, norm=LogNorm(1e-3, 30), cmap="viridis", interpolation="nearest")
             for line in (ax.axhline, ax.axvline):
                 line(passive - 0.5, color=style.COLORS["anomalous"], lw=1.5)
             ax.set(title=title, xlabel=words["input"], ylabel=words["output"], xticks=[], yticks=[])
@@ -72,6 +73,9 @@ def growth(
             _guide(ax, costs["full"], 3, words["cubic"], "--")
             _guide(ax, costs["triangle"], 1, words["linear"], ":")
             ax.set(xlabel=words["size"], title=words[label])
+            ax.xaxis.set_minor_formatter(NullFormatter())
+        sizes = list(counts["full"])
+        axes[0].set_xticks(sizes, [style.digits(size, lang) for size in sizes])
         axes[0].legend()
         return style.finish(fig, lang)
 

@@ -16,7 +16,7 @@ from hw2lib.flows.determinant_cost import (
     determinant_by_elimination,
     determinant_of_triangle,
     growth_exponent,
-    seconds,
+    processor_seconds,
 )
 from hw2lib.symbolic import (
     NotACoupling,
@@ -351,7 +351,15 @@ def test_growth_exponents():
             growth_exponent(sizes, costs)
 
 
-def test_seconds_is_the_shortest_and_skips_the_first_call():
+def test_processor_seconds_are_the_shortest_on_one_thread():
     calls = []
-    assert seconds(lambda: time.sleep(0.05 if not calls.append(0) and len(calls) < 3 else 0.0), 3) < 0.04
-    assert len(calls) == 4
+
+    def call():
+        calls.append(torch.get_num_threads())
+        started = time.thread_time()
+        while time.thread_time() - started < (0.05 if len(calls) < 3 else 0.002):
+            pass
+        time.sleep(0.02)  # waiting is not work
+
+    assert 0.002 <= processor_seconds(call, 3) < 0.02
+    assert calls == [1] * 4
