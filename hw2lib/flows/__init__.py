@@ -1,7 +1,9 @@
-"""Normalizing flows: masks and degrees, MADE, MAF, the staircase layout, the staged inverse, couplings."""
+"""Normalizing flows: masks and degrees, MADE, MAF, IAF, the staircase layout, staged inverse, couplings."""
 
+from .autoregressive import AutoregressiveFlow
 from .coupling import AdditiveCoupling, AffineCoupling, CouplingFlow
 from .degrees import made_masks, prefix_lengths, random_degrees, spread_degrees, visible_inputs
+from .iaf import IAF
 from .made import MADE
 from .maf import MAF
 from .masked_linear import MaskedLinear
@@ -12,7 +14,9 @@ from .staircase import StaircaseLinear
 __all__ = [
     "AdditiveCoupling",
     "AffineCoupling",
+    "AutoregressiveFlow",
     "CouplingFlow",
+    "IAF",
     "MADE",
     "MAF",
     "DequantizedPixels",

@@ -6,7 +6,7 @@ group is one large product each; what they receive from within the group is a sm
 stage by stage in NumPy, whose calls cost a fraction of Torch's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -63,28 +63,30 @@ def _group(stages: Sequence["Stage"]) -> Group:
     return Group(ranges, tuple(steps))
 
 
-def grouped_inverse(made: "MADE", u: Tensor) -> Tensor:
-    """x with made's u_i = (x_i − μ_i)·exp(−α_i), for float32 and float64 on the CPU; (batch, D)."""
-    u = u.t().contiguous()
-    shape, u = u.shape, _values(u)
-    values = [np.empty((n, *u.shape[1:]), u.dtype) for n in (made.features, *made.hidden_features)]
+def grouped_inverse(made: "MADE", given: Tensor, standardize: bool = False) -> Tensor:
+    """The same y as ``staged_inverse`` gives, for float32 and float64 on the CPU; (batch, D)."""
+    given = given.t().contiguous()
+    shape, given = given.shape, _values(given)
+    values = [np.empty((n, *given.shape[1:]), given.dtype) for n in (made.features, *made.hidden_features)]
     for group in made.inverse_groups:
-        _solve(group, made, u, values)
+        _solve(group, made, given, values, _standardize if standardize else _scale_and_shift)
     return torch.from_numpy(values[0]).view(shape).t()
 
 
-def _solve(group: Group, made: "MADE", u: np.ndarray, values: list[np.ndarray]) -> None:
-    """Fill in the group's hidden units and outputs; ``values`` are x and the hidden layers."""
+def _solve(
+    group: Group, made: "MADE", given: np.ndarray, values: list[np.ndarray], step: Callable[..., None]
+) -> None:
+    """Fill in the group's hidden units and outputs; ``values`` are y and the hidden layers."""
     added = [v[lo:hi] for v, (lo, hi) in zip(values, group.ranges, strict=False)]
     hidden = []
     for k, layer in enumerate(made.hidden):
         corner, old = _parts(layer, group.ranges[k : k + 2], values[k])
-        hidden.append((corner, old.tolist() if u.ndim == 1 else old, added[k], added[k + 1]))
+        hidden.append((corner, old.tolist() if given.ndim == 1 else old, added[k], added[k + 1]))
     heads = [_parts(layer, group.ranges[-2:], values[-1]) for layer in (made.mean, made.log_scale)]
     corner, old = (np.stack(parts) for parts in zip(*heads, strict=True))
-    relu = _relu if u.ndim == 1 else partial(np.maximum, 0)
+    relu = _relu if given.ndim == 1 else partial(np.maximum, 0)
     lo, hi = group.ranges[-1]
-    last, u, x, bound = added[-1], u[lo:hi], values[0][lo:hi], made.bound
+    last, given, y, bound = added[-1], given[lo:hi], values[0][lo:hi], made.bound
     for *units, (new, lo, hi) in group.stages:
         for (weights, received, below, above), (n, a, b) in zip(hidden, units, strict=True):
             for row in range(a, b):
@@ -92,9 +94,20 @@ def _solve(group: Group, made: "MADE", u: np.ndarray, values: list[np.ndarray]) 
         mean, log_scale = np.matmul(corner[:, lo:hi, :new], last[:new]) + old[:, lo:hi]
         np.minimum(log_scale, bound, out=log_scale)
         np.maximum(log_scale, -bound, out=log_scale)
-        np.exp(log_scale, out=log_scale)
-        np.multiply(log_scale, u[lo:hi], out=log_scale)
-        np.add(log_scale, mean, out=x[lo:hi])
+        step(given[lo:hi], mean, log_scale, y[lo:hi])
+
+
+def _scale_and_shift(given: np.ndarray, mean: np.ndarray, log_scale: np.ndarray, out: np.ndarray) -> None:
+    np.exp(log_scale, out=log_scale)
+    np.multiply(log_scale, given, out=log_scale)
+    np.add(log_scale, mean, out=out)
+
+
+def _standardize(given: np.ndarray, mean: np.ndarray, log_scale: np.ndarray, out: np.ndarray) -> None:
+    np.negative(log_scale, out=log_scale)
+    np.exp(log_scale, out=log_scale)
+    np.subtract(given, mean, out=mean)
+    np.multiply(log_scale, mean, out=out)
 
 
 def _parts(

@@ -87,9 +87,16 @@ class MADE(nn.Module):
 
     def unbounded(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """μ, and α before it is clamped."""
+        last = self.activations(x)[-1]
+        return self.mean(last), self.log_scale(last)
+
+    def activations(self, x: Tensor) -> list[Tensor]:
+        """The values of the hidden layers, from the input up, each (batch, units)."""
+        values = []
         for layer in self.hidden:
             x = torch.relu(layer(x))
-        return self.mean(x), self.log_scale(x)
+            values.append(x)
+        return values
 
     def open_weights(self) -> int:
         """How many connections the masks leave open."""

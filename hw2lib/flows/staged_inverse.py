@@ -1,18 +1,22 @@
-r"""The inverse of a MADE block: D passes, or one stage per distinct hidden degree.
+r"""Solve a MADE block for its own input: D passes, or one stage per distinct hidden degree.
 
-x_i = u_i · exp(α_i(x_{<i})) + μ_i(x_{<i}) needs x_1…x_{i−1}. The naive inverse runs the network once
-per dimension. But the network sees x through hidden units, and a layer of H units has at most H
-distinct degrees: all outputs between two neighbouring degrees depend on the same hidden units, so
-they can be filled in together. A stage of degree m
+A block is asked for the y that belongs to a given g where y_i needs y_1…y_{i−1}:
+
+    y_i = g_i · exp(α_i(y_{<i})) + μ_i(y_{<i})        sampling from a MAF,
+    y_i = (g_i − μ_i(y_{<i})) · exp(−α_i(y_{<i}))     the density of an IAF (``standardize``).
+
+The naive way runs the network once per dimension. But the network sees y through hidden units, and a
+layer of H units has at most H distinct degrees: all outputs between two neighbouring degrees depend on
+the same hidden units, so they can be filled in together. A stage of degree m
 
 1. computes the hidden units of degree m, once: everything they see is known by then;
 2. fills in the outputs above m up to the next degree.
 
 That is exact and takes at most H + 1 stages whatever D, and each weight is used once, as in a
-single forward pass. Book: eq-staged-inverse.
+single forward pass. Book: eq-staged-inverse, eq-iaf-inverse.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,42 +69,67 @@ def inverse_stages(degrees: Sequence[Tensor], features: int) -> list[Stage]:
     ]
 
 
-@torch.no_grad()
-def naive_inverse(made: "MADE", u: Tensor) -> Tensor:
-    """x with made's u_i = (x_i − μ_i)·exp(−α_i), by D passes of the whole network; (batch, D)."""
-    x = torch.zeros_like(u)
+def naive_passes(made: "MADE", given: Tensor, standardize: bool = False) -> Tensor:
+    """The solution y by D passes of the whole network, which autograd follows; (batch, D)."""
+    y = torch.zeros_like(given)
     for i in range(made.features):
-        mean, log_scale = made(x)
-        x[:, i] = u[:, i] * torch.exp(log_scale[:, i]) + mean[:, i]
-    return x
+        mean, log_scale = (part[:, i] for part in made(y))
+        y = y.clone()  # the network has seen the old one, and its gradient needs that
+        y[:, i] = _step(given[:, i], mean, log_scale, standardize)
+    return y
 
 
 @torch.no_grad()
-def staged_inverse(made: "MADE", u: Tensor) -> Tensor:
-    """x with made's u_i = (x_i − μ_i)·exp(−α_i), by stages; u and x of shape (batch, D)."""
-    if u.device.type == "cpu" and u.dtype in (torch.float32, torch.float64):
-        return grouped_inverse(made, u)
-    return staged_inverse_plain(made, u)
+def naive_inverse(made: "MADE", given: Tensor, standardize: bool = False) -> Tensor:
+    """The solution y by D passes of the whole network, without a gradient; (batch, D)."""
+    return naive_passes(made, given, standardize)
 
 
 @torch.no_grad()
-def staged_inverse_plain(made: "MADE", u: Tensor) -> Tensor:
+def staged_inverse(made: "MADE", given: Tensor, standardize: bool = False) -> Tensor:
+    """The solution y by stages; ``given`` and y of shape (batch, D).
+
+    Args:
+        made: the block.
+        given: g, the noise of a MAF or the data of an IAF.
+        standardize: solve y_i = (g_i − μ_i)·exp(−α_i) instead of y_i = g_i·exp(α_i) + μ_i.
+    """
+    if given.device.type == "cpu" and given.dtype in (torch.float32, torch.float64):
+        return grouped_inverse(made, given, standardize)
+    return staged_inverse_plain(made, given, standardize)
+
+
+def inverse_method(name: str) -> Callable[..., Tensor]:
+    """The function that solves a block: ``"staged"`` or ``"naive"``."""
+    solve = {"staged": staged_inverse, "naive": naive_inverse}.get(name)
+    if solve is None:
+        raise ValueError(f"method={name!r}: expected 'staged' or 'naive'")
+    return solve
+
+
+@torch.no_grad()
+def staged_inverse_plain(made: "MADE", given: Tensor, standardize: bool = False) -> Tensor:
     """The staged inverse as it is explained: stage after stage, on any device."""
-    u = u.t()
-    x = torch.empty_like(u, memory_format=torch.contiguous_format)
-    hidden = [u.new_empty(len(d), u.shape[1]) for d in made.degrees]
+    given = given.t()
+    y = torch.empty_like(given, memory_format=torch.contiguous_format)
+    hidden = [given.new_empty(len(d), given.shape[1]) for d in made.degrees]
     for stage in inverse_stages(made.degrees, made.features):
-        below, seen = x, stage.degree
+        below, seen = y, stage.degree
         for layer, h, (lo, hi) in zip(made.hidden, hidden, stage.units, strict=True):
             if lo < hi:
                 h[lo:hi] = torch.relu(_affine(layer, lo, hi, 0, seen, below))
             below, seen = h, hi
         lo, hi = stage.outputs
         mean = _affine(made.mean, lo, hi, 0, seen, below)
-        x[lo:hi] = (
-            u[lo:hi] * torch.exp(_bounded(made, _affine(made.log_scale, lo, hi, 0, seen, below))) + mean
-        )
-    return x.t()
+        log_scale = _affine(made.log_scale, lo, hi, 0, seen, below).clamp(-made.bound, made.bound)
+        y[lo:hi] = _step(given[lo:hi], mean, log_scale, standardize)
+    return y.t()
+
+
+def _step(given: Tensor, mean: Tensor, log_scale: Tensor, standardize: bool) -> Tensor:
+    if standardize:
+        return (given - mean) * torch.exp(-log_scale)
+    return given * torch.exp(log_scale) + mean
 
 
 def _affine(layer, lo: int, hi: int, first: int, last: int, below: Tensor) -> Tensor:
@@ -109,7 +138,3 @@ def _affine(layer, lo: int, hi: int, first: int, last: int, below: Tensor) -> Te
     if first == last:
         return bias.expand(-1, below.shape[1])
     return torch.addmm(bias, layer.block(slice(lo, hi), slice(first, last)), below[first:last])
-
-
-def _bounded(made: "MADE", log_scale: Tensor) -> Tensor:
-    return log_scale.clamp(-made.bound, made.bound)
