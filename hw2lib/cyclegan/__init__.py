@@ -12,9 +12,11 @@ from .networks import (
 )
 from .pool import ImagePool
 from .step import TERMS, CycleGAN, Objective, TrainingStep, discriminator_loss, generator_losses
+from .winograd import Conv3x3, winograd_conv2d
 
 __all__ = [
     "TERMS",
+    "Conv3x3",
     "CycleGAN",
     "ImagePool",
     "InstanceNorm",
@@ -31,4 +33,5 @@ __all__ = [
     "identity_loss",
     "init_weights",
     "receptive_field",
+    "winograd_conv2d",
 ]

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .winograd import Conv3x3
+
 Upsampling = Literal["transposed", "resize"]
 INIT_STD, NORM_EPS = 0.02, 1e-5
 
@@ -25,13 +27,33 @@ class InstanceNorm(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_cuda:
-            return F.instance_norm(x, eps=NORM_EPS)
+        return F.instance_norm(x, eps=NORM_EPS) if x.is_cuda else _Standardise.apply(x)
+
+
+class _Standardise(torch.autograd.Function):
+    """y = (x − μ) / σ per image and channel, σ = √(variance + ε).
+
+    Its gradient is (g − mean g − y mean(g y)) / σ, in half the passes over memory that autograd takes
+    through the formula.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         # Two means instead of var_mean, whose CPU kernel is not vectorised.
-        centred = wide - wide.mean((2, 3), keepdim=True)
-        variance = centred.square().mean((2, 3), keepdim=True)
-        return (centred * torch.rsqrt(variance + NORM_EPS)).to(x.dtype)
+        y = wide - wide.mean((2, 3), keepdim=True)
+        scale = torch.rsqrt(y.square().mean((2, 3), keepdim=True) + NORM_EPS)
+        y *= scale
+        ctx.save_for_backward(y, scale)
+        return y.to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        y, scale = ctx.saved_tensors
+        wide = grad.to(y.dtype)
+        along = (wide * y).mean((2, 3), keepdim=True)
+        dx = torch.addcmul(wide - wide.mean((2, 3), keepdim=True), y, along, value=-1)
+        return dx.mul_(scale).to(grad.dtype)
 
 
 class ResidualBlock(nn.Module):
@@ -47,11 +69,11 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.residual = nn.Sequential(
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
+            Conv3x3(channels, channels),
             InstanceNorm(),
             nn.ReLU(),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
+            Conv3x3(channels, channels),
             InstanceNorm(),
         )
 

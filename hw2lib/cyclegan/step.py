@@ -70,8 +70,8 @@ def generator_losses(
 ) -> tuple[Losses, Tensor, Tensor]:
     """The six losses of the generators, without their weights.
 
-    With ``batched``, G(x) and G(y) are one batch and F(y) and F(x) another. Instance norm is per image,
-    so the losses and their gradients stay the same; without it each is a call of its own.
+    With ``batched``, F(y) and F(x) are one batch, and G(x), G(y) and G(F(y)) another. Instance norm is per
+    image, so the losses and their gradients stay the same; without it each is a call of its own.
 
     Args:
         net: the networks.
@@ -83,13 +83,14 @@ def generator_losses(
     Returns:
         The losses, G(x) of domain B, F(y) of domain A.
     """
-    fake_b, idt_a = _outputs(net.G_A, (x, y), batched)
     fake_a, idt_b = _outputs(net.G_B, (y, x), batched)
+    fake_b, idt_a, cycled_b = _outputs(net.G_A, (x, y, fake_a), batched)
+    (cycled_a,) = _outputs(net.G_B, (fake_b,), batched)
     losses = {
         "G_A": adversarial_loss(_at_least_single(net.D_A(fake_b)), True, gan),
         "G_B": adversarial_loss(_at_least_single(net.D_B(fake_a)), True, gan),
-        "cycle_A": cycle_loss(_at_least_single(net.G_B(fake_b)), x),
-        "cycle_B": cycle_loss(_at_least_single(net.G_A(fake_a)), y),
+        "cycle_A": cycle_loss(cycled_a, x),
+        "cycle_B": cycle_loss(cycled_b, y),
         "idt_A": identity_loss(idt_a, y),
         "idt_B": identity_loss(idt_b, x),
     }

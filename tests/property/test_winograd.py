@@ -1,0 +1,62 @@
+"""Winograd's convolution is the plain one: outputs and both gradients, in either memory layout."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hw2lib.cyclegan import Conv3x3, winograd, winograd_conv2d
+
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
+sizes = st.integers(1, 4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(n=sizes, channels=sizes, outputs=sizes, rows=sizes, columns=sizes, layout=st.sampled_from(LAYOUTS))
+def test_outputs_and_gradients_are_those_of_the_plain_convolution(
+    n, channels, outputs, rows, columns, layout
+):
+    torch.manual_seed(n + 10 * rows + 100 * columns)
+    x = torch.randn(n, channels, 4 * rows + 2, 4 * columns + 2, dtype=torch.float64).to(memory_format=layout)
+    weight = torch.randn(outputs, channels, 3, 3, dtype=torch.float64)
+    inputs = x.requires_grad_(), weight.requires_grad_(), torch.randn(outputs).double().requires_grad_()
+    expected, found = F.conv2d(*inputs), winograd_conv2d(*inputs)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+    grad = torch.randn_like(expected)
+    for a, b in zip(
+        torch.autograd.grad(found, inputs, grad), torch.autograd.grad(expected, inputs, grad), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_single_precision_loses_little_more_than_the_plain_convolution():
+    torch.manual_seed(0)
+    x, weight = torch.randn(1, 256, 34, 34), 0.02 * torch.randn(256, 256, 3, 3)
+    exact = F.conv2d(x.double(), weight.double())
+    lost = (winograd_conv2d(x, weight) - exact).abs().max()
+    assert float(lost) < 8 * float((F.conv2d(x, weight) - exact).abs().max())
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 9, 10), (1, 2, 10, 11), (1, 2, 2, 6)])
+def test_sides_without_whole_tiles_are_refused(shape):
+    with pytest.raises(ValueError, match="4 j"):
+        winograd_conv2d(torch.zeros(shape), torch.zeros(2, 2, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("channels", "side", "autocast", "taken"),
+    [(128, 10, False, True), (128, 11, False, False), (64, 10, False, False), (128, 10, True, False)],
+    ids=["fits", "no-whole-tiles", "few-channels", "bfloat16"],
+)
+def test_a_layer_takes_it_only_where_it_pays(channels, side, autocast, taken, monkeypatch):
+    used = []
+    plain = winograd.winograd_conv2d
+    monkeypatch.setattr(winograd, "winograd_conv2d", lambda *given: used.append(1) or plain(*given))
+    layer, x = Conv3x3(channels, channels), torch.randn(1, channels, side, side)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        layer(x)
+    assert bool(used) is taken
+    layer.winograd = False
+    layer(x)
+    assert len(used) == taken
