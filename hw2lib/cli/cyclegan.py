@@ -7,7 +7,11 @@ from typing import Annotated
 import typer
 
 Data = Annotated[
-    Path | None, typer.Option(help="folder with trainA, trainB, testA and testB", show_default=False)
+    Path | None,
+    typer.Option(
+        help="folder with trainA, trainB, testA and testB; quick runs use generated fruit without it",
+        show_default=False,
+    ),
 ]
 
 
@@ -23,8 +27,6 @@ def train_cyclegan(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
     """Train a CycleGAN on two unpaired sets of images."""
-    from hw2lib.data.unpaired import load_unpaired
-    from hw2lib.errors import UserError
     from hw2lib.training.config import CYCLEGAN_PROFILES, override
     from hw2lib.training.config import profile as named_profile
     from hw2lib.training.cyclegan import train_cyclegan
@@ -44,15 +46,41 @@ def train_cyclegan(
     else:
         settings = [*(assignments or []), *([f"seed={seed}"] if seed is not None else [])]
         config = override(named_profile(profile, CYCLEGAN_PROFILES), settings)
-    if data is None:
-        raise UserError("train cyclegan: needs --data with a folder that holds trainA, trainB, testA, testB")
-    images = load_unpaired(data, config.size, config.recipe)
+    images = load_images(data, profile, config)
+    for line in duplicates_lines(images):
+        typer.echo(line, err=True)
     with training_progress(config.epochs) as report:
         finished = train_cyclegan(config, images, out, resume, device, report)
     if not finished:
         typer.echo(f"hw2: stopped; a checkpoint is in {out}, --resume goes on from it", err=True)
         raise typer.Exit(130)
     typer.echo(f"{out}: finished")
+
+
+def load_images(data: Path | None, profile: str, config):
+    """The set that --data names; without it generated fruit, which a paper run refuses."""
+    from hw2lib.data.standin_unpaired import unpaired_standin
+    from hw2lib.data.unpaired import load_unpaired
+    from hw2lib.errors import UserError
+
+    if data is not None:
+        return load_unpaired(data, config.size, config.recipe)
+    if profile == "paper":
+        raise UserError("--profile paper: needs --data with the real images, such as apple2orange")
+    return unpaired_standin("apple2orange", config.size, config.recipe)
+
+
+def duplicates_lines(images) -> list[str]:
+    """What is worth knowing about identical files; nothing where there are none."""
+    from hw2lib.data.unpaired import duplicates_report
+
+    counts = duplicates_report(images.duplicates)
+    if not counts["groups"]:
+        return []
+    return [
+        f"{images.name}: {counts['groups']} groups of identical files; {counts['test_in_train']} test images"
+        f" are in train too, {counts['train_in_both']} groups are in both trainA and trainB"
+    ]
 
 
 def translate(

@@ -10,7 +10,11 @@ import typer
 app = typer.Typer(no_args_is_help=True)
 
 # Generated stand-ins: the name on the command line and the function in hw2lib.data that writes it.
-MAKERS = {"capsules": "make_capsules"}
+MAKERS = {
+    "capsules": "make_capsules",
+    "apple2orange": "make_apple2orange",
+    "summer2winter": "make_summer2winter",
+}
 
 
 @app.command("list")

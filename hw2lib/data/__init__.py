@@ -2,12 +2,22 @@
 
 from .mvtec import MVTecCategory, load_mvtec, split_validation
 from .standin_capsules import capsule_standin, capsules_from_environment, make_capsules
+from .standin_unpaired import (
+    make_apple2orange,
+    make_summer2winter,
+    unpaired_from_environment,
+    unpaired_standin,
+)
 
 __all__ = [
     "MVTecCategory",
     "capsule_standin",
     "capsules_from_environment",
     "load_mvtec",
+    "make_apple2orange",
     "make_capsules",
+    "make_summer2winter",
     "split_validation",
+    "unpaired_from_environment",
+    "unpaired_standin",
 ]

@@ -17,13 +17,14 @@ from hw2lib.cyclegan import (
     TrainingStep,
 )
 from hw2lib.data.unpaired import UnpairedImages, augment, duplicates_report, epoch_order
+from hw2lib.errors import UserError
 
 from .config import CycleGANConfig
 from .cyclegan_report import evaluate_epoch, finish_cyclegan_run
 from .cyclegan_state import load_cyclegan_state, save_cyclegan_state
 from .interrupt import interruptible
 from .memory import keep_freed_memory
-from .runs import environment, prepare, write_csv, write_json
+from .runs import environment, prepare, read_json, write_csv, write_json
 
 Report = Callable[[dict], None]
 
@@ -103,7 +104,7 @@ def train_cyclegan(
         True if the run finished, False if Ctrl-C left a checkpoint.
 
     Raises:
-        UserError: ``out`` holds another run, or nothing to resume.
+        UserError: ``out`` holds another run, nothing to resume, or a run begun with other images.
     """
     prepare(out, resume)
     keep_freed_memory()
@@ -111,6 +112,8 @@ def train_cyclegan(
     state = CycleGANState(build_training(config, place))
     if resume:
         load_cyclegan_state(out, state)
+        if read_json(out / "environment.json")["data"]["checksum"] != data.checksum:
+            raise UserError(f"{out}: was begun with other images; resume it with the same --data")
     else:
         write_json(out / "config.json", config.model_dump())
         write_json(out / "environment.json", environment(place, data_facts(data)))

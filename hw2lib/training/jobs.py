@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from hw2lib.data import capsule_standin, load_mvtec
+from hw2lib.data import capsule_standin, load_mvtec, unpaired_standin
 from hw2lib.data.unpaired import load_unpaired
 from hw2lib.errors import UserError
 from hw2lib.results import paper_root
@@ -47,13 +48,14 @@ def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: st
     return run_baselines(config, category, out)
 
 
-def _cyclegan(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    if data is None:
-        raise UserError("the CycleGAN jobs need --data with the folder of the unpaired sets")
+def _cyclegan(standin: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     resume = (out / "state.json").exists()
     # A run that was begun in another precision goes on in it.
     config = cyclegan_config(out) if resume else named_profile(profile, CYCLEGAN_PROFILES)
-    images = load_unpaired(data, config.size, config.recipe)
+    if data is None:
+        images = unpaired_standin(standin, config.size, config.recipe)
+    else:
+        images = load_unpaired(data, config.size, config.recipe)
     return train_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
 
 
@@ -61,8 +63,10 @@ _CYCLEGAN_FILES = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
 JOBS = {
     "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
-    "cyclegan-apple2orange": Job((0,), "apple2orange", _CYCLEGAN_FILES, _cyclegan),
-    "cyclegan-summer2winter": Job((0,), "summer2winter_yosemite", _CYCLEGAN_FILES, _cyclegan),
+    "cyclegan-apple2orange": Job((0,), "apple2orange", _CYCLEGAN_FILES, partial(_cyclegan, "apple2orange")),
+    "cyclegan-summer2winter": Job(
+        (0,), "summer2winter_yosemite", _CYCLEGAN_FILES, partial(_cyclegan, "summer2winter")
+    ),
 }
 
 

@@ -28,7 +28,7 @@ def translate_files(
 
     Raises:
         UserError: the run holds no such weights, an image cannot be read, two images have one name, a
-            translation would take the place of an image.
+            translation would take the place of an image, ``out`` cannot be created.
     """
     net, config = load_cyclegan(run, epoch)
     generator = net.G_B if to == "A" else net.G_A
@@ -40,6 +40,9 @@ def translate_files(
         if target.exists() and path.exists() and target.samefile(path):
             raise UserError(f"{path}: would be replaced by its translation; choose another --out")
         image = read_image(path, config.size)
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{out}: cannot be created: {error.strerror or error}") from error
         save_grid(target, to_uint8(generator(image)), columns=1, padding=0)
         yield target

@@ -1,6 +1,7 @@
 """hw2 train cyclegan and hw2 translate, as a person would call them."""
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -9,7 +10,11 @@ import torch
 from PIL import Image
 
 from hw2lib.cli import main
-from hw2lib.data.unpaired import read_image, to_uint8
+from hw2lib.data import unpaired_standin
+from hw2lib.data.unpaired import SPLITS, load_unpaired, read_image, to_uint8
+from hw2lib.training.config import CYCLEGAN_PROFILES, override
+from hw2lib.training.cyclegan import train_cyclegan
+from hw2lib.training.runs import read_json
 from hw2lib.training.trained import load_cyclegan
 
 SETTINGS = ["size=32", "blocks=1", "features=4", "epochs=1", "max_steps=2", "evaluate_epochs=[1]"]
@@ -46,6 +51,14 @@ def train(root, out) -> list[object]:
     return ["train", "cyclegan", "--data", root, "--out", out, "--device", "cpu", *assignments]
 
 
+@pytest.fixture(scope="module")
+def trained(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained")
+    settings = override(CYCLEGAN_PROFILES["quick"], [*SETTINGS, "recipe=crop"])
+    assert train_cyclegan(settings, load_unpaired(root, 32), out, device="cpu")
+    return out
+
+
 def test_train_and_translate(hw2, root, tmp_path):
     run = tmp_path / "run"
     code, printed, _ = hw2(*train(root, run))
@@ -63,24 +76,84 @@ def test_train_and_translate(hw2, root, tmp_path):
     unknown_epoch = hw2("translate", run, image, "--epoch", 7)
     unknown_domain = hw2("translate", run, image, "--to", "C")
     no_image = hw2("translate", run, tmp_path / "none.png", "--out", tmp_path / "out")
+    folder = hw2("translate", run, root, "--out", tmp_path / "out")
+    truncated = tmp_path / "truncated.png"
+    truncated.write_bytes(image.read_bytes()[:200])
+    broken = hw2("translate", run, truncated, "--out", tmp_path / "out")
+    (tmp_path / "file").write_text("")
+    onto_file = hw2("translate", run, image, "--out", tmp_path / "file")
     for (code, _, error), message in (
         (same_names, "0: 2 images have this name"),
         (onto_itself, "would be replaced by its translation"),
         (unknown_epoch, "kept weights of epochs [1], not 7"),
         (unknown_domain, "--to C: expected A or B"),
         (no_image, "none.png: cannot be read as an image"),
+        (folder, f"{root}: cannot be read as an image"),
+        (broken, "truncated.png: cannot be read as an image"),
+        (onto_file, "file: cannot be created"),
     ):
         assert code == 2 and message in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
+def test_images_of_any_mode_and_size_are_translated(hw2, root, tmp_path, trained, mode):
+    values = np.random.default_rng(1).integers(0, 256, (20, 45), dtype=np.uint8)
+    grey = Image.fromarray(values)
+    image = Image.fromarray(values.astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+    file = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
+    image.save(file)
+    code, _, _ = hw2("translate", trained, file, "--to", "A", "--out", tmp_path / "out")
+    made = Image.open(tmp_path / "out" / "x.png")
+    assert code == 0 and made.mode == "RGB" and made.size == (32, 32)
+
+
+def test_without_data_quick_runs_draw_fruit(hw2, tmp_path):
+    assignments = [argument for setting in SETTINGS for argument in ("--set", setting)]
+    code, printed, error = hw2(
+        "train",
+        "cyclegan",
+        "--out",
+        tmp_path / "run",
+        "--device",
+        "cpu",
+        "--set",
+        "recipe=resize",
+        *assignments,
+    )
+    assert code == 0 and "finished" in printed and "identical files" not in error
+    assert read_json(tmp_path / "run" / "environment.json")["data"]["name"] == "apple2orange-standin"
+
+
+@pytest.mark.parametrize("name", ["apple2orange", "summer2winter"])
+def test_stand_ins_are_made_in_the_official_layout(hw2, name, tmp_path):
+    code, printed, _ = hw2("data", "make", name, "--out", tmp_path / "set", "--size", 16, "--seed", 3)
+    assert code == 0 and name in printed
+    made = load_unpaired(tmp_path / "set", 16, "resize")
+    drawn = unpaired_standin(name, 16, "resize", seed=3)
+    assert all(torch.equal(made.images[split], drawn.images[split]) for split in SPLITS)
+    code, printed, _ = hw2("data", "list")
+    assert code == 0 and any(line.split()[:2] == [name, "make"] for line in printed.splitlines())
+
+
+def test_training_says_which_files_are_identical(hw2, root, tmp_path):
+    twins = tmp_path / "twins"
+    shutil.copytree(root, twins)
+    for copy in ("testA/copy.png", "trainB/copy.png"):
+        shutil.copyfile(twins / "trainA" / "0.png", twins / copy)
+    code, _, error = hw2(*train(twins, tmp_path / "run"))
+    assert code == 0
+    assert "twins: 1 groups of identical files; 1 test images are in train too" in error
+    assert read_json(tmp_path / "run" / "environment.json")["data"]["train_in_both"] == 1
+
+
 def test_wrong_use_is_one_line(hw2, root, tmp_path):
     missing = hw2("train", "cyclegan", "--data", tmp_path / "absent", "--out", tmp_path / "run")
-    nothing = hw2("train", "cyclegan", "--out", tmp_path / "run")
+    nothing = hw2("train", "cyclegan", "--profile", "paper", "--out", tmp_path / "run")
     unknown = hw2("train", "cyclegan", "--data", root, "--set", "lambda=3")
     no_run = hw2("translate", tmp_path, root / "testA" / "0.png")
     for (code, _, error), message in (
         (missing, "absent: no such folder"),
-        (nothing, "needs --data"),
+        (nothing, "--profile paper: needs --data with the real images"),
         (unknown, "--set lambda=3: expected key=value"),
         (no_run, "is this the folder of a run?"),
     ):

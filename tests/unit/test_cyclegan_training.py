@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,6 +109,12 @@ def test_a_folder_with_a_run_is_not_overwritten(data, whole, tmp_path):
         train_cyclegan(TINY, data, tmp_path, resume=True, device="cpu")
 
 
+def test_a_run_begun_with_other_images_is_not_resumed(data, tmp_path):
+    assert not train_cyclegan(TINY, data, tmp_path, device="cpu", report=interrupting(2))
+    with pytest.raises(UserError, match="was begun with other images"):
+        train_cyclegan(TINY, replace(data, checksum="other"), tmp_path, resume=True, device="cpu")
+
+
 def test_a_damaged_or_foreign_checkpoint_is_named(data, whole, tmp_path):
     (tmp_path / "state.json").write_text("{}")
     for content, message in (
@@ -154,3 +161,18 @@ def test_recorded_jobs_go_on_with_a_run_as_it_was_begun(whole, data, tmp_path, m
     recorded = {path.name for path in (tmp_path / "paper" / "cyclegan-apple2orange").iterdir()}
     assert recorded == set(small.files)
     assert {"epoch-01.png", "epoch-10.png", "epoch-20.png", "losses.csv"} < set(job.files)
+
+
+def test_quick_jobs_draw_their_images(data, tmp_path, monkeypatch):
+    drawn = []
+
+    def draw(name, size, recipe):
+        drawn.append((name, size, recipe))
+        return data
+
+    monkeypatch.setattr(jobs, "unpaired_standin", draw)
+    monkeypatch.setattr(jobs, "CYCLEGAN_PROFILES", {"quick": TINY.model_copy(update={"epochs": 1})})
+    names = ["cyclegan-apple2orange", "cyclegan-summer2winter"]
+    lines = list(jobs.reproduce_jobs("quick", names, None, tmp_path, "cpu"))
+    assert lines == [f"{tmp_path / name}-quick: finished" for name in names]
+    assert drawn == [("apple2orange", 32, "crop"), ("summer2winter", 32, "crop")]
