@@ -14,6 +14,7 @@ used once more. Book: eq-implicit-gradient.
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +24,8 @@ from .staged_inverse import staged_inverse
 
 if TYPE_CHECKING:
     from .made import MADE
+
+Array = np.ndarray | Tensor
 
 
 def solve_block(made: "MADE", x: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,7 +44,7 @@ def solve_block(made: "MADE", x: Tensor) -> tuple[Tensor, Tensor]:
     u, alpha = affine_plain(x, made.mean(hidden[-1]), log_scale, made.bound)
     if not torch.is_grad_enabled():
         return u, alpha
-    return _Implicit.apply(u, alpha, log_scale.detach(), made, [h.detach().t() for h in hidden])
+    return _Implicit.apply(u, alpha, log_scale.detach(), made, [h.detach() for h in hidden])
 
 
 class _Implicit(torch.autograd.Function):
@@ -57,15 +60,17 @@ class _Implicit(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_u: Tensor, grad_alpha: Tensor):
         u, alpha, log_scale, *hidden = ctx.saved_tensors
-        inside = (log_scale.abs() <= ctx.made.bound).to(u.dtype)  # beyond it the clamp passes no gradient
-        sweep = _Sweep(ctx.made, hidden, u.t(), torch.exp(-alpha).t(), inside.t(), grad_u.t(), grad_alpha.t())
+        inside = log_scale.abs() <= ctx.made.bound  # beyond it the clamp passes no gradient
+        sweep = _Sweep(ctx.made, hidden, u, torch.exp(-alpha), inside, grad_u, grad_alpha)
         return sweep.sensitivities(), grad_alpha, None, None, None
 
 
 class _Sweep:
-    """The stages of a block taken backwards; all values features first, (…, batch).
+    """The stages of a block taken backwards; all values lie features first, (…, batch).
 
     ``sums[0]`` collects v, ``sums[k]`` the sensitivities of hidden layer k, and ``heads`` those of μ and α.
+    On the CPU the steps run on NumPy's view of the same memory, whose calls cost a fraction of Torch's;
+    only what both know is used.
     """
 
     def __init__(
@@ -78,17 +83,19 @@ class _Sweep:
         grad_u: Tensor,
         grad_alpha: Tensor,
     ) -> None:
-        self.made, self.active = made, [h > 0 for h in hidden]
-        self.u, self.shrink, self.inside, self.grad_alpha = u, shrink, inside, grad_alpha
-        self.sums = [grad_u.clone(memory_format=torch.contiguous_format)]
-        self.sums += [grad_u.new_zeros(h.shape) for h in hidden]
-        self.heads = [torch.empty_like(self.sums[0]) for _ in range(2)]
+        self.made, self.result = made, grad_u.t().clone(memory_format=torch.contiguous_format)
+        self.sums = [_array(self.result), *(_array(torch.zeros_like(h.t())) for h in hidden)]
+        self.heads = [_array(torch.empty_like(self.result)) for _ in range(2)]
+        self.active = [_array((h > 0).to(h.dtype).t()) for h in hidden]
+        self.u, self.shrink, self.inside, self.grad_alpha = (
+            _array(value.to(u.dtype).t()) for value in (u, shrink, inside, grad_alpha)
+        )
 
     def sensitivities(self) -> Tensor:
         """v, shape (batch, D)."""
         for group in reversed(self.made.inverse_groups):
             self._group(group)
-        return self.sums[0].t()
+        return self.result.t()
 
     def _group(self, group: Group) -> None:
         """Complete a group's outputs and units, last stage first, then hand on to all that is older."""
@@ -104,9 +111,9 @@ class _Sweep:
             for k in reversed(range(len(units))):
                 new, lo, hi = units[k]
                 if lo < hi:
-                    rows, first = slice(starts[k + 1] + lo, starts[k + 1] + hi), starts[k]
-                    self.sums[k + 1][rows] *= self.active[k][rows]
-                    self._hand_on(k, first, hidden[k][lo:hi, first : first + new], self.sums[k + 1][rows])
+                    values, first = self.sums[k + 1][starts[k + 1] + lo : starts[k + 1] + hi], starts[k]
+                    values *= self.active[k][starts[k + 1] + lo : starts[k + 1] + hi]
+                    self._hand_on(k, first, hidden[k][lo:hi, first : first + new], values)
         for weight, head in zip(heads, self.heads, strict=True):
             self._hand_on(-1, 0, weight[:, : starts[-2]], head[slice(*group.ranges[-1])])
         for k, weight in enumerate(hidden):
@@ -115,18 +122,23 @@ class _Sweep:
     def _outputs(self, rows: slice) -> None:
         """From v of some dimensions, the sensitivities of their μ and α."""
         v = self.sums[0][rows]
-        torch.mul(v, self.shrink[rows], out=self.heads[0][rows]).neg_()
-        alpha = torch.addcmul(self.grad_alpha[rows], v, self.u[rows], value=-1)
-        torch.mul(alpha, self.inside[rows], out=self.heads[1][rows])
+        self.heads[0][rows] = -v * self.shrink[rows]
+        self.heads[1][rows] = (self.grad_alpha[rows] - v * self.u[rows]) * self.inside[rows]
 
-    def _hand_on(self, below: int, first: int, weight: Tensor, values: Tensor) -> None:
+    def _hand_on(self, below: int, first: int, weight: Array, values: Array) -> None:
         """Add Wᵀ·values to a layer below, from its row ``first`` on."""
-        self.sums[below][first : first + weight.shape[1]].addmm_(weight.t(), values)
+        self.sums[below][first : first + weight.shape[1]] += weight.T @ values
 
 
-def _weights(layer: nn.Module, ranges: tuple[Range, Range]) -> Tensor:
+def _weights(layer: nn.Module, ranges: tuple[Range, Range]) -> Array:
     """The rows of a group, on all columns that its last row sees."""
     (_, top), (lo, hi) = ranges
     if lo == hi:
-        return layer.weight.new_empty(0, top)
-    return layer.block(slice(lo, hi), slice(0, top)).detach()
+        return _array(layer.weight.new_empty(0, top))
+    return _array(layer.block(slice(lo, hi), slice(0, top)))
+
+
+def _array(t: Tensor) -> Array:
+    """The same memory as a NumPy array where NumPy can work on it."""
+    t = t.detach()
+    return t.numpy() if t.device.type == "cpu" and t.dtype in (torch.float32, torch.float64) else t
