@@ -34,9 +34,15 @@ def load_weights(path: Path, module: nn.Module) -> None:
 
 
 def save_training_state(out: Path, state) -> None:
-    """Write weights, moving average, optimizer moments and the loop's position."""
-    save_weights(out / MODEL, state.flow)
-    save_weights(out / AVERAGE, state.average)
+    """Write the weights of every network, optimizer moments and the loop's position.
+
+    Args:
+        out: folder of the run.
+        state: has ``networks``, modules by file name, ``optimizer``, and ``PROGRESS``, the names of all
+            else that a run carries from one step to the next.
+    """
+    for name, network in state.networks.items():
+        save_weights(out / name, network)
     moments = state.optimizer.state_dict()["state"]
     flat = {
         f"{k}.{name}": v.detach().contiguous() for k, entry in moments.items() for name, v in entry.items()
@@ -48,8 +54,8 @@ def save_training_state(out: Path, state) -> None:
 def load_training_state(out: Path, state) -> None:
     """Take up what :func:`save_training_state` left in ``out``."""
     progress = read_json(out / STATE)
-    load_weights(out / MODEL, state.flow)
-    load_weights(out / AVERAGE, state.average)
+    for name, network in state.networks.items():
+        load_weights(out / name, network)
     moments: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in _load(out / OPTIMIZER).items():
         index, name = key.split(".", 1)

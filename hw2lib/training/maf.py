@@ -2,27 +2,23 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from hw2lib.anomaly import auroc_per_defect, nll_scores
 from hw2lib.data import MVTecCategory, split_validation
-from hw2lib.errors import UserError
 from hw2lib.flows import MAF, DequantizedPixels, bits_per_dim
 
-from .checkpoint import load_training_state, save_training_state
+from .checkpoint import AVERAGE, MODEL, load_training_state, save_training_state
 from .config import MAFConfig
-from .interrupt import interruptible
+from .loop import EpochLoop, Report
 from .memory import keep_freed_memory
 from .report import finish_maf_run
-from .runs import environment, prepare, read_json, write_csv, write_json
-
-Report = Callable[[dict], None]
+from .runs import begin, prepare, write_csv
 
 
 @dataclass
@@ -41,6 +37,11 @@ class MAFState:
     evaluation_seconds: float = 0.0
 
     PROGRESS = ("epoch", "step", "loss_sum", "losses", "auroc", "train_seconds", "evaluation_seconds")
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """What a checkpoint holds, by file name."""
+        return {MODEL: self.flow, AVERAGE: self.average}
 
 
 def build_maf(config: MAFConfig) -> MAF:
@@ -81,9 +82,7 @@ def train_maf(
             images are too few to split.
     """
     split = split_validation(len(data.train), config.validation_fraction, config.seed)
-    prepare(out, resume)
-    if resume and read_json(out / "environment.json")["data"]["checksum"] != data.checksum:
-        raise UserError(f"{out}: was begun with other images; resume it with the same --data")
+    prepare(out, resume, data.checksum)
     keep_freed_memory()
     fabric = Fabric(accelerator=device, devices=devices)
     fabric.launch()
@@ -96,14 +95,7 @@ def train_maf(
     if resume:
         load_training_state(out, state)
     elif fabric.is_global_zero:
-        write_json(out / "config.json", config.model_dump())
-        facts = {
-            "name": data.name,
-            "checksum": data.checksum,
-            "train": len(data.train),
-            "test": len(data.test),
-        }
-        write_json(out / "environment.json", environment(fabric.device, facts))
+        begin(out, config, fabric.device, data)
     loop = _Loop(config, data, split, state, fabric, out, report)
     finished = loop.run()
     if fabric.is_global_zero:
@@ -114,64 +106,17 @@ def train_maf(
     return finished
 
 
-class _Loop:
-    def __init__(
-        self,
-        config: MAFConfig,
-        data: MVTecCategory,
-        split: tuple[Tensor, Tensor],
-        state: MAFState,
-        fabric: Fabric,
-        out: Path,
-        report: Report,
-    ) -> None:
-        self.config, self.data, self.state, self.fabric = config, data, state, fabric
-        self.out, self.report = out, report
-        train, validation = split
-        self.train, self.validation = data.train[train].flatten(1), data.train[validation]
+class _Loop(EpochLoop):
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
         self.pixels = DequantizedPixels()
-        self.weights = [p for p in state.flow.parameters()]
-        self.averages = [p for p in state.average.parameters()]
+        self.weights = [p for p in self.state.flow.parameters()]
+        self.averages = [p for p in self.state.average.parameters()]
 
-    def run(self) -> bool:
-        with interruptible() as interrupt:
-            while self.state.epoch < self.config.epochs:
-                if not self._epoch(interrupt):
-                    return False
-        return True
-
-    def _epoch(self, interrupt) -> bool:
-        config, state = self.config, self.state
-        started = time.perf_counter()
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + state.epoch)
-        batches = torch.randperm(len(self.train), generator=generator).split(config.batch_size)
-        while state.step < len(batches):
-            batch = batches[state.step]
-            loss = self._step(batch)
-            state.loss_sum += loss * len(batch)
-            state.step += 1
-            self.report(self._event(len(batches), loss))
-            if interrupt.requested:
-                state.train_seconds += time.perf_counter() - started
-                return False
-        self._close_epoch(started)
-        if state.epoch in config.evaluate_epochs or state.epoch == config.epochs:
-            self._evaluate()
-        if self.fabric.is_global_zero:
-            write_csv(self.out / "losses.csv", state.losses)
-            if state.auroc:
-                write_csv(self.out / "auroc.csv", state.auroc)
-            if config.checkpoint_every and state.epoch % config.checkpoint_every == 0:
-                save_training_state(self.out, state)
-        return True
-
-    def _step(self, batch: Tensor) -> float:
+    def step(self, batch: Tensor) -> float:
         """One step of Adam on the mean negative log-likelihood; returns it in nats per image."""
         state, config = self.state, self.config
-        seed = (config.seed * 1_000_003 + state.epoch) * 10_007 + state.step + 1
-        noise = torch.Generator().manual_seed(seed)
-        x = self.pixels.encode(self.train[batch], generator=noise)
-        x = x[self.fabric.global_rank :: self.fabric.world_size].to(self.fabric.device)
+        x = self.share(self.pixels.encode(self.train[batch], generator=self.noise()))
         state.optimizer.zero_grad(set_to_none=True)
         loss = -state.flow.log_prob(x).mean()
         self.fabric.backward(loss)
@@ -181,19 +126,18 @@ class _Loop:
             torch._foreach_lerp_(self.averages, self.weights, 1 - config.average_decay)
         return float(self.fabric.all_reduce(loss.detach()))
 
-    def _close_epoch(self, started: float) -> None:
+    def validate(self, train_loss: float) -> dict:
         state = self.state
-        row = {"epoch": state.epoch + 1, "train_nll": state.loss_sum / len(self.train)}
+        row = {"train_nll": train_loss}
         row["val_nll"] = float(nll_scores(state.flow, self.validation).mean())
         row["val_nll_ema"] = float(nll_scores(state.average, self.validation).mean())
         for name in ("train", "val"):
             row[f"{name}_bpd"] = float(bits_per_dim(row[f"{name}_nll"], self.data.features))
-        row["val_bpd_ema"] = float(bits_per_dim(row["val_nll_ema"], self.data.features))
-        state.train_seconds += time.perf_counter() - started
-        state.losses.append(row | {"seconds": round(state.train_seconds, 3)})
-        state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
+        return row | {"val_bpd_ema": float(bits_per_dim(row["val_nll_ema"], self.data.features))}
 
-    def _evaluate(self) -> None:
+    def evaluate(self) -> None:
+        if self.state.epoch not in (*self.config.evaluate_epochs, self.config.epochs):
+            return
         started = time.perf_counter()
         for weights, flow in (("plain", self.state.flow), ("ema", self.state.average)):
             scores = nll_scores(flow, self.data.test)
@@ -203,14 +147,5 @@ class _Loop:
                 row = {"epoch": self.state.epoch, "weights": weights, "defect": defect, "auroc": area}
                 self.state.auroc.append(row)
         self.state.evaluation_seconds += time.perf_counter() - started
-
-    def _event(self, steps: int, loss: float) -> dict:
-        last = self.state.losses[-1] if self.state.losses else {}
-        return {
-            "epoch": self.state.epoch,
-            "epochs": self.config.epochs,
-            "step": self.state.step,
-            "steps": steps,
-            "train_bpd": float(bits_per_dim(loss, self.data.features)),
-            "val_bpd": last.get("val_bpd"),
-        }
+        if self.fabric.is_global_zero and self.state.auroc:
+            write_csv(self.out / "auroc.csv", self.state.auroc)

@@ -13,7 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+from pydantic import BaseModel
 
+from hw2lib.data import MVTecCategory
 from hw2lib.errors import UserError
 
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy", "scipy", "scikit-learn", "safetensors", "pillow")
@@ -60,18 +62,33 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     write_bytes(path, text.getvalue().encode())
 
 
-def prepare(out: Path, resume: bool) -> None:
-    """Create a run's folder; one that already holds a run is only taken with ``--resume``."""
+def prepare(out: Path, resume: bool, checksum: str | None = None) -> None:
+    """Create a run's folder; one that already holds a run is only taken with ``--resume``.
+
+    Args:
+        out: the folder.
+        resume: whether it should hold a run already.
+        checksum: of the images; a run that was begun with others is not taken up.
+    """
     if (out / "config.json").exists() and not resume:
         raise UserError(f"{out}: already holds a run; add --resume to go on with it, or choose another --out")
     if resume and not (out / "state.json").exists():
         raise UserError(f"{out}: holds no checkpoint to resume")
+    if resume and checksum not in (None, read_json(out / "environment.json")["data"]["checksum"]):
+        raise UserError(f"{out}: was begun with other images; resume it with the same --data")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is not a folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out}: cannot be created: {error.strerror or error}") from error
+
+
+def begin(out: Path, config: BaseModel, device: torch.device, data: MVTecCategory) -> None:
+    """Write what is known before the first step: config.json and environment.json."""
+    facts = {"name": data.name, "checksum": data.checksum, "train": len(data.train), "test": len(data.test)}
+    write_json(out / "config.json", config.model_dump())
+    write_json(out / "environment.json", environment(device, facts))
 
 
 def environment(device: torch.device, data: Mapping[str, object]) -> dict:

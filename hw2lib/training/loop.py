@@ -1,0 +1,116 @@
+"""Epochs over images in memory, the same for the flow and the VAE."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from lightning.fabric import Fabric
+from pydantic import BaseModel
+from torch import Tensor
+
+from hw2lib.data import MVTecCategory
+from hw2lib.flows import bits_per_dim
+
+from .checkpoint import save_training_state
+from .interrupt import Interrupt, interruptible
+from .runs import write_csv
+
+Report = Callable[[dict], None]
+
+
+class EpochLoop:
+    """Shuffled batches, progress, checkpoints and Ctrl-C; what a step and an epoch are is left open.
+
+    The order of the images is a function of (seed, epoch), so that a run can go on where it stopped.
+
+    Args:
+        config: settings with ``seed``, ``epochs``, ``batch_size`` and ``checkpoint_every``.
+        data: the images.
+        split: indices for training and for validation.
+        state: has ``epoch``, ``step``, ``loss_sum``, ``losses``, ``train_seconds`` and all that
+            :func:`~hw2lib.training.checkpoint.save_training_state` asks for.
+        fabric: launched.
+        out: folder of the run.
+        report: called after each step.
+    """
+
+    def __init__(
+        self,
+        config: BaseModel,
+        data: MVTecCategory,
+        split: tuple[Tensor, Tensor],
+        state,
+        fabric: Fabric,
+        out: Path,
+        report: Report,
+    ) -> None:
+        self.config, self.data, self.state, self.fabric = config, data, state, fabric
+        self.out, self.report = out, report
+        train, validation = split
+        self.train, self.validation = data.train[train].flatten(1), data.train[validation]
+
+    def run(self) -> bool:
+        """Train until the last epoch; False if Ctrl-C came first."""
+        with interruptible() as interrupt:
+            while self.state.epoch < self.config.epochs:
+                if not self._epoch(interrupt):
+                    return False
+        return True
+
+    def step(self, batch: Tensor) -> float:
+        """One step of the optimizer on the images of these indices; the mean loss in nats per image."""
+        raise NotImplementedError
+
+    def event(self, steps: int, loss: float) -> dict:
+        """What is reported after a step; ``steps`` is their number per epoch."""
+        last = self.state.losses[-1] if self.state.losses else {}
+        return {
+            "epoch": self.state.epoch,
+            "epochs": self.config.epochs,
+            "step": self.state.step,
+            "steps": steps,
+            "train_bpd": float(bits_per_dim(loss, self.data.features)),
+            "val_bpd": last.get("val_bpd"),
+        }
+
+    def validate(self, train_loss: float) -> dict:
+        """The row of losses.csv, given the epoch's mean loss."""
+        raise NotImplementedError
+
+    def evaluate(self) -> None:
+        """Called after each epoch, once it has been counted."""
+
+    def noise(self) -> torch.Generator:
+        """What is random in this step, a function of (seed, epoch, step)."""
+        seed = (self.config.seed * 1_000_003 + self.state.epoch) * 10_007 + self.state.step + 1
+        return torch.Generator().manual_seed(seed)
+
+    def share(self, batch: Tensor) -> Tensor:
+        """This process's part of a batch, on its device."""
+        return batch[self.fabric.global_rank :: self.fabric.world_size].to(self.fabric.device)
+
+    def _epoch(self, interrupt: Interrupt) -> bool:
+        config, state = self.config, self.state
+        started = time.perf_counter()
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + state.epoch)
+        batches = torch.randperm(len(self.train), generator=generator).split(config.batch_size)
+        while state.step < len(batches):
+            batch = batches[state.step]
+            loss = self.step(batch)
+            state.loss_sum += loss * len(batch)
+            state.step += 1
+            self.report(self.event(len(batches), loss))
+            if interrupt.requested:
+                state.train_seconds += time.perf_counter() - started
+                return False
+        row = {"epoch": state.epoch + 1} | self.validate(state.loss_sum / len(self.train))
+        state.train_seconds += time.perf_counter() - started
+        state.losses.append(row | {"seconds": round(state.train_seconds, 3)})
+        state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
+        self.evaluate()
+        if self.fabric.is_global_zero:
+            write_csv(self.out / "losses.csv", state.losses)
+            if config.checkpoint_every and state.epoch % config.checkpoint_every == 0:
+                save_training_state(self.out, state)
+        return True
