@@ -12,14 +12,22 @@ from hw2lib.results import paper_root
 
 from .baselines import BASELINES_PROFILES, run_baselines
 from .baselines import RECORDED_FILES as BASELINES_FILES
-from .config import CYCLEGAN_PROFILES
+from .config import CYCLEGAN_PROFILES, VAE_PROFILES
 from .config import profile as named_profile
 from .cyclegan import train_cyclegan
 from .cyclegan_report import recorded_files
+from .evaluate import evaluate_run, is_evaluated
 from .maf import train_maf
 from .report import RECORDED_FILES
 from .runs import record
 from .trained import cyclegan_config
+from .vae import train_vae
+from .vae_report import RECORDED_FILES as VAE_FILES
+
+
+def has_metrics(run: Path) -> bool:
+    """Whether a run has written its last file."""
+    return (run / "metrics.json").exists()
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Job:
     """A run that the book shows: its seeds, its data below the data folder, and how to do it.
 
     A run of several seeds has a folder per seed, and so has one of a single seed with ``seed_folders``.
+    ``complete`` says of a run's folder whether there is nothing left to do.
     """
 
     seeds: tuple[int, ...]
@@ -34,6 +43,7 @@ class Job:
     files: tuple[str, ...]
     run: Callable[[str, int, Path | None, Path, str], bool]
     seed_folders: bool = False
+    complete: Callable[[Path], bool] = has_metrics
 
 
 def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -48,6 +58,12 @@ def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: st
     return run_baselines(config, category, out)
 
 
+def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
+    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    return train_vae(config, category, out, resume=(out / "state.json").exists(), device=device)
+
+
 def _cyclegan(standin: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     resume = (out / "state.json").exists()
     # A run that was begun in another precision goes on in it.
@@ -56,17 +72,23 @@ def _cyclegan(standin: str, profile: str, seed: int, data: Path | None, out: Pat
         images = unpaired_standin(standin, config.size, config.recipe)
     else:
         images = load_unpaired(data, config.size, config.recipe)
+    if has_metrics(out):  # of a run that ended before some measure was made
+        evaluate_run(out, images, device)
+        return True
     return train_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
 
 
-_CYCLEGAN_FILES = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
+def _cyclegan_job(standin: str, folder: str) -> Job:
+    files = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
+    return Job((0,), folder, files, partial(_cyclegan, standin), complete=is_evaluated)
+
+
 JOBS = {
     "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
-    "cyclegan-apple2orange": Job((0,), "apple2orange", _CYCLEGAN_FILES, partial(_cyclegan, "apple2orange")),
-    "cyclegan-summer2winter": Job(
-        (0,), "summer2winter_yosemite", _CYCLEGAN_FILES, partial(_cyclegan, "summer2winter")
-    ),
+    "vae-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", VAE_FILES, _vae),
+    "cyclegan-apple2orange": _cyclegan_job("apple2orange", "apple2orange"),
+    "cyclegan-summer2winter": _cyclegan_job("summer2winter", "summer2winter_yosemite"),
 }
 
 
@@ -90,7 +112,7 @@ def reproduce_jobs(
         for seed in job.seeds:
             below = f"seed-{seed}" if len(job.seeds) > 1 or job.seed_folders else ""
             out = runs / (name if profile == "paper" else f"{name}-{profile}") / below
-            if not (out / "metrics.json").exists():
+            if not job.complete(out):
                 folder = None if data is None else data / job.data
                 if not job.run(profile, seed, folder, out, device):
                     yield f"{out}: stopped; the same command goes on"
