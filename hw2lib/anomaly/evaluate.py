@@ -24,12 +24,13 @@ class Estimate:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
-def auroc(anomalous: ArrayLike, scores: ArrayLike) -> float:
+def auroc(anomalous: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
     r"""Area under the ROC curve: P(S(anomalous) > S(normal)) + ½ P(equal).
 
     Args:
         anomalous: booleans, shape (n,); both classes must occur.
         scores: shape (n,), higher means more anomalous.
+        weights: of the images, shape (n,); by default all count the same.
 
     Raises:
         UserError: only one class, or a score that is not a number.
@@ -40,8 +41,8 @@ def auroc(anomalous: ArrayLike, scores: ArrayLike) -> float:
         >>> auroc([False, False, True], [0.1, 0.7, 0.7])
         0.75
     """
-    labels, values = _checked(anomalous, scores)
-    return float(roc_auc_score(labels, values))
+    labels, values = checked(anomalous, scores)
+    return float(roc_auc_score(labels, values, sample_weight=weights))
 
 
 def auroc_interval(
@@ -56,7 +57,7 @@ def auroc_interval(
         resamples: number of bootstrap resamples.
         seed: the same seed gives the same interval.
     """
-    labels, values = _checked(anomalous, scores)
+    labels, values = checked(anomalous, scores)
     groups = (values[~labels], values[labels])
     result = stats.bootstrap(
         # SciPy wants two observations; two copies of a single image resample to the same areas.
@@ -117,11 +118,12 @@ def hanley_mcneil_error(area: float, anomalous: int, normal: int) -> float:
 
 def roc_points(anomalous: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """False-positive rate, true-positive rate and threshold at every distinct score."""
-    labels, values = _checked(anomalous, scores)
+    labels, values = checked(anomalous, scores)
     return roc_curve(labels, values, drop_intermediate=False)
 
 
-def _checked(anomalous: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def checked(anomalous: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and scores as arrays; UserError unless they can be ranked."""
     labels, values = np.asarray(anomalous, dtype=bool), np.asarray(scores, dtype=float)
     if labels.shape != values.shape or labels.ndim != 1:
         raise UserError(f"{labels.shape} labels do not fit {values.shape} scores")

@@ -7,12 +7,22 @@ capsules are*, the same for every image, already ranks pixels well. The baseline
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from .compare import Placements
 from .scores import smooth
 
 
 def pixel_auroc(maps: np.ndarray, masks: np.ndarray) -> float:
     """AUROC over all pixels of all images; maps and masks of shape (n, height, width)."""
     return float(roc_auc_score(masks.ravel(), maps.ravel()))
+
+
+def pixel_placements(maps: np.ndarray, masks: np.ndarray) -> Placements:
+    """Placements of all pixels, an image being a cluster; maps and masks of shape (n, height, width).
+
+    Their variance counts images and not pixels: two pixels of one defect are found together.
+    """
+    images = np.repeat(np.arange(len(maps)), maps[0].size)
+    return Placements.of(masks.ravel(), maps.ravel(), images)
 
 
 def pixel_auroc_report(
