@@ -1,0 +1,34 @@
+"""CycleGAN in the plane and on tiny images: the same losses and step, many trainings at once."""
+
+from .domains import Blob, Domain, Ring, Scenes, sky_tint
+from .measures import (
+    energy_distance,
+    input_correlation,
+    merging_price,
+    modes_covered,
+    movement,
+    realistic_share,
+    ring_map,
+)
+from .networks import StackedMLP
+from .paired import fit_pairs, wrong_pairs
+from .training import train
+
+__all__ = [
+    "Blob",
+    "Domain",
+    "Ring",
+    "Scenes",
+    "StackedMLP",
+    "energy_distance",
+    "fit_pairs",
+    "input_correlation",
+    "merging_price",
+    "modes_covered",
+    "movement",
+    "realistic_share",
+    "ring_map",
+    "sky_tint",
+    "train",
+    "wrong_pairs",
+]
