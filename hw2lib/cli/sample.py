@@ -5,19 +5,30 @@ from typing import Annotated
 
 import typer
 
+from .score import Weights, refuse_weights
+
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="folder of a trained run")],
+    run: Annotated[Path, typer.Argument(help="folder of a trained run of a flow or a VAE")],
     n: Annotated[int, typer.Option("-n", help="number of images", min=1)] = 5,
     out: Annotated[Path, typer.Option(help="PNG to write")] = Path("samples.png"),
-    temperature: Annotated[float, typer.Option(help="standard deviation of the base noise", min=0.0)] = 1.0,
-    weights: Annotated[str, typer.Option(help="ema or plain")] = "ema",
+    temperature: Annotated[
+        float, typer.Option(help="standard deviation of the noise or latent code", min=0.0)
+    ] = 1.0,
+    weights: Weights = None,
     seed: Annotated[int, typer.Option(help="random seed", min=0)] = 0,
 ) -> None:
-    """Draw images from a trained flow with the staged inverse."""
+    """Draw images from a trained flow with the staged inverse, or from a VAE with its decoder."""
     from hw2lib.training.report import sample_images, save_grid
-    from hw2lib.training.trained import load_flow
+    from hw2lib.training.trained import load_flow, load_vae, run_kind
+    from hw2lib.training.vae_report import sample_vae_images
 
-    flow, _ = load_flow(run, weights)
-    save_grid(out, sample_images(flow, n, seed, temperature), columns=min(n, 10))
+    if run_kind(run) == "vae":
+        refuse_weights(weights)
+        vae, config = load_vae(run)
+        images = sample_vae_images(vae, n, config.size, seed, temperature)
+    else:
+        flow, _ = load_flow(run, weights or "ema")
+        images = sample_images(flow, n, seed, temperature)
+    save_grid(out, images, columns=min(n, 10))
     typer.echo(f"{out}: {n} images")

@@ -5,27 +5,48 @@ from typing import Annotated
 
 import typer
 
+Weights = Annotated[str | None, typer.Option(help="of a flow: ema or plain [default: ema]")]
+# What an image is ranked by, of all that the table holds.
+RANKED = {"maf": ("nll",), "vae": ("error", "nelbo")}
+
 
 def score(
-    run: Annotated[Path, typer.Argument(help="folder of a trained run")],
+    run: Annotated[Path, typer.Argument(help="folder of a trained run of a flow or a VAE")],
     data: Annotated[Path, typer.Option(help="category folder in the MVTec AD layout")],
     out: Annotated[Path, typer.Option(help="CSV to write")] = Path("scores.csv"),
-    weights: Annotated[str, typer.Option(help="ema or plain")] = "ema",
+    weights: Weights = None,
 ) -> None:
-    """Score the test images of a category and print the AUROC with its interval."""
-    from hw2lib.anomaly import image_bits_per_dim, intervals_per_defect, nll_scores
-    from hw2lib.data import load_mvtec
-    from hw2lib.training.runs import write_csv
-    from hw2lib.training.trained import load_flow
+    """Score the test images of a category and print the AUROC with its interval.
 
-    flow, config = load_flow(run, weights)
+    A flow scores by its negative log-likelihood, a VAE by its reconstruction error and by −ELBO.
+    """
+    from hw2lib.anomaly import intervals_per_defect
+    from hw2lib.data import load_mvtec
+    from hw2lib.training.report import flow_score_table
+    from hw2lib.training.runs import write_csv
+    from hw2lib.training.trained import load_flow, load_vae, run_kind
+    from hw2lib.training.vae_report import score_table
+
+    kind = run_kind(run)
+    if kind == "vae":
+        refuse_weights(weights)
+        model, config = load_vae(run)
+    else:
+        model, config = load_flow(run, weights or "ema")
     category = load_mvtec(data, config.size)
-    nll = nll_scores(flow, category.test)
-    bpd = image_bits_per_dim(nll, category.features)
-    columns = zip(category.test_defects, category.test_files, nll, bpd, strict=True)
-    rows = [{"defect": d, "file": f, "nll": float(a), "bpd": float(b)} for d, f, a, b in columns]
-    areas = intervals_per_defect(category.test_defects, nll)
+    rows = score_table(model, category) if kind == "vae" else flow_score_table(model, category)
+    areas = {
+        name: intervals_per_defect(category.test_defects, [row[name] for row in rows])
+        for name in RANKED[kind]
+    }
     write_csv(out, rows)
-    for defect, area in areas.items():
-        typer.echo(f"{defect:>16}  AUROC {area}")
+    for name, parts in areas.items():
+        for defect, area in parts.items():
+            typer.echo(f"{defect:>16}  AUROC {area}  by {name}")
     typer.echo(f"{out}: {len(rows)} images")
+
+
+def refuse_weights(weights: str | None) -> None:
+    """A VAE run keeps one set of weights, so that --weights says nothing."""
+    if weights is not None:
+        raise typer.BadParameter("a VAE run keeps one set of weights; leave out --weights")

@@ -1,5 +1,6 @@
 """hw2 train."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -34,26 +35,64 @@ def maf(
     devices: Devices = 1,
 ) -> None:
     """Train a masked autoregressive flow on a category of MVTec AD."""
-    from hw2lib.training.config import MAFConfig, override, validated
-    from hw2lib.training.config import profile as named_profile
+    from hw2lib.training.config import PROFILES, MAFConfig
     from hw2lib.training.maf import train_maf
+
+    out = out or Path("runs") / f"maf-{profile}"
+    _train(MAFConfig, PROFILES, train_maf, profile, data, out, resume, assignments, seed, device, devices)
+
+
+@app.command("vae")
+def vae(
+    profile: Profile = "quick",
+    data: Data = None,
+    out: Out = None,
+    resume: Resume = False,
+    assignments: Assignments = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    devices: Devices = 1,
+) -> None:
+    """Train a variational autoencoder on a category of MVTec AD."""
+    from hw2lib.training.config import VAE_PROFILES, VAEConfig
+    from hw2lib.training.vae import train_vae
+
+    out = out or Path("runs") / f"vae-{profile}"
+    _train(VAEConfig, VAE_PROFILES, train_vae, profile, data, out, resume, assignments, seed, device, devices)
+
+
+def _train(
+    kind: type,
+    profiles: dict,
+    trainer: Callable[..., bool],
+    profile: str,
+    data: Path | None,
+    out: Path,
+    resume: bool,
+    assignments: list[str] | None,
+    seed: int | None,
+    device: str,
+    devices: int,
+) -> None:
+    """Begin or resume a run on one category, with a progress bar; exit code 130 after Ctrl-C."""
+    from hw2lib.training.config import override, validated
+    from hw2lib.training.config import profile as named_profile
     from hw2lib.training.runs import prepare, read_json
 
     from .progress import training_progress
 
     check_device(device)
-    out = out or Path("runs") / f"maf-{profile}"
     if resume:
         prepare(out, resume)
-        config = validated(MAFConfig, read_json(out / "config.json"), f"{out / 'config.json'}:")
+        config = validated(kind, read_json(out / "config.json"), f"{out / 'config.json'}:")
         if assignments or seed is not None:
             raise typer.BadParameter("a resumed run keeps its settings; leave out --set and --seed")
     else:
         settings = [*(assignments or []), *([f"seed={seed}"] if seed is not None else [])]
-        config = override(named_profile(profile), settings)
+        config = override(named_profile(profile, profiles), settings)
     category = load_capsules(data, profile, config.size)
     with training_progress(config.epochs) as report:
-        finished = train_maf(config, category, out, resume, device, devices, report)
+        finished = trainer(config, category, out, resume, device, devices, report)
     if not finished:
         typer.echo(f"hw2: stopped; a checkpoint is in {out}, --resume goes on from it", err=True)
         raise typer.Exit(130)

@@ -43,13 +43,9 @@ def finish_maf_run(out: Path, config: MAFConfig, data: MVTecCategory, state, val
     flows = {"plain": getattr(state.flow, "module", state.flow), "ema": state.average}
     rows, metrics = [], {}
     for weights, flow in flows.items():
-        nll = nll_scores(flow, data.test)
-        bpd = image_bits_per_dim(nll, data.features)
-        for defect, file, a, b in zip(data.test_defects, data.test_files, nll, bpd, strict=True):
-            rows.append(
-                {"weights": weights, "defect": defect, "file": file, "nll": float(a), "bpd": float(b)}
-            )
-        areas = intervals_per_defect(data.test_defects, nll)
+        table = flow_score_table(flow, data)
+        rows += [{"weights": weights} | row for row in table]
+        areas = intervals_per_defect(data.test_defects, [row["nll"] for row in table])
         pixel = pixel_auroc_report(nll_maps(flow, data.test), nll_maps(flow, validation), data.masks.numpy())
         metrics[weights] = {
             "auroc": {defect: asdict(area) for defect, area in areas.items()},
@@ -70,6 +66,14 @@ def finish_maf_run(out: Path, config: MAFConfig, data: MVTecCategory, state, val
     sheet = torch.cat([sample_images(f, COLUMNS, config.seed, t) for f, t in rows_of_sheet])
     save_grid(out / "samples.png", sheet)
     write_json(out / "metrics.json", metrics)
+
+
+def flow_score_table(flow: MAF, data: MVTecCategory) -> list[dict]:
+    """A row per test image: defect, file, nll, bpd."""
+    nll = nll_scores(flow, data.test)
+    bpd = image_bits_per_dim(nll, data.features)
+    columns = zip(data.test_defects, data.test_files, nll, bpd, strict=True)
+    return [{"defect": d, "file": f, "nll": float(a), "bpd": float(b)} for d, f, a, b in columns]
 
 
 @torch.no_grad()

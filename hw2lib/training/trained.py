@@ -5,12 +5,38 @@ from pathlib import Path
 from hw2lib.cyclegan import CycleGAN
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
+from hw2lib.vae import VAE
 
 from .checkpoint import AVERAGE, MODEL, load_weights
-from .config import CycleGANConfig, MAFConfig, validated
+from .config import CycleGANConfig, MAFConfig, VAEConfig, validated
 from .cyclegan import build_cyclegan
 from .maf import build_maf
 from .runs import read_json
+from .vae import build_vae
+
+# A setting that only runs of one kind have.
+_MARKS = {"maf": "transforms", "vae": "latent", "cyclegan": "cycle"}
+
+
+def run_kind(run: Path, expected: tuple[str, ...] = ("maf", "vae")) -> str:
+    """Which model a run has trained: ``maf``, ``vae`` or ``cyclegan``.
+
+    Raises:
+        UserError: the folder holds no run, or one of a kind that is not expected.
+    """
+    settings = read_json(run / "config.json")
+    kind = next((kind for kind, mark in _MARKS.items() if mark in settings), "unknown")
+    if kind not in expected:
+        raise UserError(f"{run}: is a run of kind {kind}; expected {' or '.join(expected)}")
+    return kind
+
+
+def load_vae(run: Path) -> tuple[VAE, VAEConfig]:
+    """The VAE of a run and its settings; UserError if the folder holds none."""
+    config = validated(VAEConfig, read_json(run / "config.json"), f"{run / 'config.json'}:")
+    vae = build_vae(config).requires_grad_(False)
+    load_weights(run / MODEL, vae)
+    return vae, config
 
 
 def load_flow(run: Path, weights: str = "ema") -> tuple[MAF, MAFConfig]:

@@ -47,7 +47,8 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, size: int, channels: Sequence[int], latent: int) -> None:
         super().__init__()
-        self.channels, self.side = channels[-1], _inner_side(size, channels)
+        self.side = _inner_side(size, channels)
+        self.channels = channels[-1]
         self.head = nn.Linear(latent, self.channels * self.side**2)
         outwards = (*reversed(channels), 3)
         layers: list[nn.Module] = []
