@@ -98,7 +98,7 @@ class _Winograd(torch.autograd.Function):
 
     Images are taken as (batch, height, width, channels), so that a pixel's channels lie together and tiles
     are copied in long runs. V, U and M are inputs, filters and products in Winograd's basis:
-    (36, tiles, channels), (36, channels, outputs) and (36, tiles, outputs).
+    (36, tiles, channels), (36, outputs, channels) and (36, tiles, outputs).
     """
 
     @staticmethod
@@ -109,8 +109,8 @@ class _Winograd(torch.autograd.Function):
         rows, columns = ((side - 2) // TILE for side in x.shape[2:])
         tiles = x.permute(0, 2, 3, 1).unfold(1, REACH, TILE).unfold(2, REACH, TILE)
         V = (B_T @ tiles.permute(4, 5, 0, 1, 2, 3).reshape(36, -1)).view(36, -1, channels)
-        U = (G @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(36, channels, outputs)
-        Y = A_T @ torch.bmm(V, U).view(36, -1)
+        U = (G @ weight.reshape(-1, 9).t()).view(36, outputs, channels)
+        Y = A_T @ torch.bmm(V, U.transpose(1, 2)).view(36, -1)
         Y = Y.view(TILE, TILE, n, rows, columns, outputs).permute(2, 3, 0, 4, 1, 5)
         ctx.save_for_backward(V, U)
         ctx.grid = n, rows, columns
@@ -120,17 +120,17 @@ class _Winograd(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         V, U = ctx.saved_tensors
         n, rows, columns = ctx.grid
-        _, channels, outputs = U.shape
+        _, outputs, channels = U.shape
         B_T, G, A_T = _transforms(grad.dtype, grad.device)
         tiles = grad.permute(0, 2, 3, 1).reshape(n, rows, TILE, columns, TILE, outputs)
         dM = (A_T.T @ tiles.permute(2, 4, 0, 1, 3, 5).reshape(16, -1)).view(36, -1, outputs)
         dx = dweight = None
         if ctx.needs_input_grad[0]:
-            dtiles = B_T.T @ torch.bmm(dM, U.transpose(1, 2)).view(36, -1)
+            dtiles = B_T.T @ torch.bmm(dM, U).view(36, -1)
             dx = _overlap_add(dtiles.view(REACH, REACH, n, rows, columns, channels))
         if ctx.needs_input_grad[1]:
-            dU = torch.bmm(V.transpose(1, 2), dM)
-            dweight = (G.T @ dU.view(36, -1)).view(3, 3, channels, outputs).permute(3, 2, 0, 1)
+            dU = torch.bmm(dM.transpose(1, 2), V)
+            dweight = (G.T @ dU.view(36, -1)).t().reshape(outputs, channels, 3, 3)
         return dx, dweight
 
 
