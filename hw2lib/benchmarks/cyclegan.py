@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hw2lib.cyclegan import InstanceNorm
+from hw2lib.cyclegan import Conv3x3, InstanceNorm
 from hw2lib.training.config import CycleGANConfig
 from hw2lib.training.cyclegan import build_training, resolve_device
 from hw2lib.training.memory import keep_freed_memory
@@ -37,8 +37,9 @@ def bench_step(
     """Time a step of batch 1, each arrangement in turn.
 
     ``plain``: float32, torch's instance norm, a call per batch and network. ``batched``: each network runs
-    once on what it can see at once. ``own norm``: :class:`~hw2lib.cyclegan.InstanceNorm`. ``bfloat16``:
-    convolutions in it; the only one whose losses are not the plain ones but for rounding.
+    once on what it can see at once. ``own norm``: :class:`~hw2lib.cyclegan.InstanceNorm`. ``winograd`` (on
+    a CPU): :class:`~hw2lib.cyclegan.Conv3x3`. ``bfloat16``, where the machine multiplies in it: the only one
+    whose losses are not the plain ones but for rounding.
 
     Args:
         size: height and width of the images.
@@ -54,20 +55,28 @@ def bench_step(
     place = resolve_device(device)
     x, y = (torch.rand(2, 1, 3, size, size, device=place) * 2 - 1).unbind()
 
-    def arrangement(torch_norm: bool, batched: bool, bfloat16: bool) -> Callable[[], float]:
+    def arrangement(
+        torch_norm: bool = False, batched: bool = True, winograd: bool = False, bfloat16: bool = False
+    ) -> Callable[[], float]:
         config = CycleGANConfig(size=size, blocks=blocks, features=features, bfloat16=bfloat16)
         step = build_training(config, place)
         step.batched = batched
         if torch_norm:
             use_torch_norm(step.net)
+        for layer in step.net.modules():
+            if isinstance(layer, Conv3x3):
+                layer.winograd = winograd
         return lambda: float(step(x, y)["G_A"])  # a number, so that a GPU has finished
 
     steps = {
-        "plain": arrangement(torch_norm=True, batched=False, bfloat16=False),
-        "batched": arrangement(torch_norm=True, batched=True, bfloat16=False),
-        "own norm": arrangement(torch_norm=False, batched=True, bfloat16=False),
-        "bfloat16": arrangement(torch_norm=False, batched=True, bfloat16=True),
+        "plain": arrangement(torch_norm=True, batched=False),
+        "batched": arrangement(torch_norm=True),
+        "own norm": arrangement(),
     }
+    if place.type == "cpu":
+        steps["winograd"] = arrangement(winograd=True)
+    if multiplies_bfloat16(place):
+        steps["bfloat16"] = arrangement(bfloat16=True)
     seconds = interleaved_seconds(steps, repeats)
     rows = [
         StepRow(name, float(np.median(taken)), float(np.median(taken / seconds["plain"])))
@@ -84,6 +93,13 @@ def bench_step(
         "repeats": repeats,
         "rows": [asdict(row) for row in rows],
     }
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies in bfloat16; a CPU that imitates it takes forty times as long."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 class TorchNorm(nn.Module):
