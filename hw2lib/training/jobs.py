@@ -17,6 +17,8 @@ from .config import profile as named_profile
 from .cyclegan import train_cyclegan
 from .cyclegan_report import recorded_files
 from .evaluate import evaluate_run, is_evaluated
+from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstruction
+from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
 from .maf import train_maf
 from .report import RECORDED_FILES
 from .runs import record
@@ -62,6 +64,12 @@ def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> 
     config = named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
     category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
     return train_vae(config, category, out, resume=(out / "state.json").exists(), device=device)
+
+
+def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = named_profile(profile, FLOW_RECONSTRUCTION_PROFILES).model_copy(update={"seed": seed})
+    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    return run_flow_reconstruction(config, category, out, device)
 
 
 def _cyclegan(standin: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
