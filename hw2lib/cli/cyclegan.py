@@ -1,4 +1,4 @@
-"""hw2 train cyclegan, hw2 translate, hw2 bench cyclegan."""
+"""hw2 train cyclegan, hw2 evaluate, hw2 translate, hw2 bench cyclegan."""
 
 import json
 from pathlib import Path
@@ -81,6 +81,33 @@ def duplicates_lines(images) -> list[str]:
         f"{images.name}: {counts['groups']} groups of identical files; {counts['test_in_train']} test images"
         f" are in train too, {counts['train_in_both']} groups are in both trainA and trainB"
     ]
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="folder of a finished CycleGAN run", show_default=False)],
+    data: Data = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Judge a finished run's translations from the weights that it kept; adds to its metrics.json.
+
+    A run does this by itself when it ends.
+    """
+    from hw2lib.training.evaluate import evaluate_run
+    from hw2lib.training.trained import cyclegan_config
+
+    from .train import check_device
+
+    check_device(device)
+    config = cyclegan_config(run)
+    metrics = evaluate_run(run, load_images(data, "quick", config), device)["translation"]
+    accuracy = metrics["classifier"]["test_accuracy"]
+    typer.echo(f"classifier trained here: {accuracy:.1%} of the real test images in their domain")
+    for row in [{"epoch": "none"} | metrics["reference"]["source"], *metrics["epochs"]]:
+        typer.echo(
+            f"epoch {row['epoch']:>4}  taken for the target domain: A to B {row['success_A']:.1%}, "
+            f"B to A {row['success_B']:.1%}  colour distance {row['colour_A']:.1f}, {row['colour_B']:.1f}"
+        )
+    typer.echo(f"{run / 'metrics.json'}: written")
 
 
 def translate(

@@ -17,14 +17,14 @@ from hw2lib.cyclegan import (
     TrainingStep,
 )
 from hw2lib.data.unpaired import UnpairedImages, augment, duplicates_report, epoch_order
-from hw2lib.errors import UserError
 
 from .config import CycleGANConfig
+from .cyclegan_evaluation import evaluate_snapshots
 from .cyclegan_report import evaluate_epoch, finish_cyclegan_run
 from .cyclegan_state import load_cyclegan_state, save_cyclegan_state
 from .interrupt import interruptible
 from .memory import keep_freed_memory
-from .runs import environment, prepare, read_json, write_csv, write_json
+from .runs import environment, prepare, write_csv, write_json
 
 Report = Callable[[dict], None]
 
@@ -106,14 +106,12 @@ def train_cyclegan(
     Raises:
         UserError: ``out`` holds another run, nothing to resume, or a run begun with other images.
     """
-    prepare(out, resume)
+    prepare(out, resume, data.checksum)
     keep_freed_memory()
     place = resolve_device(device)
     state = CycleGANState(build_training(config, place))
     if resume:
         load_cyclegan_state(out, state)
-        if read_json(out / "environment.json")["data"]["checksum"] != data.checksum:
-            raise UserError(f"{out}: was begun with other images; resume it with the same --data")
     else:
         write_json(out / "config.json", config.model_dump())
         write_json(out / "environment.json", environment(place, data_facts(data)))
@@ -121,7 +119,10 @@ def train_cyclegan(
     loop = _Loop(config, data, state, place, out, report)
     finished = loop.run()
     if finished:
-        finish_cyclegan_run(out, state, config.epochs * loop.steps)
+        started = time.perf_counter()
+        evaluation = evaluate_snapshots(out, state.training.net, data, config.seed)
+        state.evaluation_seconds += time.perf_counter() - started
+        finish_cyclegan_run(out, state, config.epochs * loop.steps, evaluation)
     return finished
 
 

@@ -21,10 +21,20 @@ _BATCH = 8
 
 def evaluate_epoch(out: Path, data: UnpairedImages, state) -> None:
     """Write epoch-NN.png and epoch-NN.safetensors, and measure the networks on the test images."""
-    net, name = state.training.net, f"epoch-{state.epoch:02d}"
-    save_weights(out / f"{name}.safetensors", net)
-    save_grid(out / f"{name}.png", contact_sheet(net, data), COLUMNS)
+    net = state.training.net
+    save_weights(snapshot(out, state.epoch), net)
+    save_grid(snapshot(out, state.epoch).with_suffix(".png"), contact_sheet(net, data), COLUMNS)
     state.evaluations.append({"epoch": state.epoch} | test_metrics(net, data))
+
+
+def snapshot(run: Path, epoch: int) -> Path:
+    """The weights that a run kept after an epoch; the sheet of outputs lies beside them."""
+    return run / f"epoch-{epoch:02d}.safetensors"
+
+
+def kept_epochs(run: Path) -> list[int]:
+    """The epochs after which a run kept its weights, in order."""
+    return sorted(int(path.stem.removeprefix("epoch-")) for path in run.glob("epoch-*.safetensors"))
 
 
 def recorded_files(epochs: list[int]) -> tuple[str, ...]:
@@ -42,11 +52,11 @@ def contact_sheet(net: CycleGAN, data: UnpairedImages, columns: int = COLUMNS) -
         uint8 of shape (4 · columns, 3, size, size).
     """
     rows = []
-    for split, there, back in _directions(net):
+    for split, there, back in directions(net):
         images = data.images[split]
         chosen = torch.linspace(0, len(images) - 1, columns).round().long()
-        translated = _run(there, to_signed(images[chosen]))
-        rows += [translated, _run(back, translated)]
+        translated = run_generator(there, to_signed(images[chosen]))
+        rows += [translated, run_generator(back, translated)]
     return to_uint8(torch.cat(rows))
 
 
@@ -60,9 +70,9 @@ def test_metrics(net: CycleGAN, data: UnpairedImages) -> dict[str, float]:
         ``cycle_l1``: mean absolute error; ``identity_l1``: that of F(x) against x, or G(y) against y.
     """
     found = {}
-    for (split, there, back), domain in zip(_directions(net), "AB", strict=True):
+    for (split, there, back), domain in zip(directions(net), "AB", strict=True):
         x = to_signed(data.images[split])
-        cycled = _run(back, _run(there, x))
+        cycled = run_generator(back, run_generator(there, x))
         mse = (cycled - x).square().mean((1, 2, 3))
         found |= {
             f"cycle_psnr_{domain}": float((10 * torch.log10(4 / mse)).mean()),
@@ -70,13 +80,20 @@ def test_metrics(net: CycleGAN, data: UnpairedImages) -> dict[str, float]:
                 structural_similarity_index_measure(cycled, x, data_range=(-1.0, 1.0))
             ),
             f"cycle_l1_{domain}": float((cycled - x).abs().mean()),
-            f"identity_l1_{domain}": float((_run(back, x) - x).abs().mean()),
+            f"identity_l1_{domain}": float((run_generator(back, x) - x).abs().mean()),
         }
     return found
 
 
-def finish_cyclegan_run(out: Path, state, steps: int) -> None:
-    """Write metrics.json of a run that took so many steps."""
+def finish_cyclegan_run(out: Path, state, steps: int, evaluation: dict) -> None:
+    """Write metrics.json of a run that took so many steps.
+
+    Args:
+        out: folder of the run.
+        state: of the loop after its last step.
+        steps: in all epochs together.
+        evaluation: what :func:`~hw2lib.training.cyclegan_evaluation.evaluate_snapshots` found.
+    """
     net = state.training.net
     counts = {
         name: sum(p.numel() for p in module.parameters())
@@ -90,15 +107,15 @@ def finish_cyclegan_run(out: Path, state, steps: int) -> None:
         "seconds_per_step": round(state.train_seconds / steps, 4),
         "peak_memory_gb": round(peak_memory_gb(), 2),
     }
-    write_json(out / "metrics.json", metrics)
+    write_json(out / "metrics.json", metrics | evaluation)
 
 
-def _directions(net: CycleGAN) -> tuple[tuple[str, nn.Module, nn.Module], ...]:
+def directions(net: CycleGAN) -> tuple[tuple[str, nn.Module, nn.Module], ...]:
     """Per test split: the generator out of its domain, and the one back."""
     return ("testA", net.G_A, net.G_B), ("testB", net.G_B, net.G_A)
 
 
-def _run(generator: nn.Module, images: Tensor) -> Tensor:
+def run_generator(generator: nn.Module, images: Tensor) -> Tensor:
     """A generator's outputs on the CPU, in batches that fit any memory."""
     device = next(generator.parameters()).device
     return torch.cat([generator(part.to(device)).cpu() for part in images.split(_BATCH)])

@@ -74,7 +74,7 @@ def prepare(out: Path, resume: bool, checksum: str | None = None) -> None:
         raise UserError(f"{out}: already holds a run; add --resume to go on with it, or choose another --out")
     if resume and not (out / "state.json").exists():
         raise UserError(f"{out}: holds no checkpoint to resume")
-    if resume and checksum not in (None, read_json(out / "environment.json")["data"]["checksum"]):
+    if resume and checksum and checksum != read_json(out / "environment.json")["data"]["checksum"]:
         raise UserError(f"{out}: was begun with other images; resume it with the same --data")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is not a folder")

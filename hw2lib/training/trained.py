@@ -10,6 +10,7 @@ from hw2lib.vae import VAE
 from .checkpoint import AVERAGE, MODEL, load_weights
 from .config import CycleGANConfig, MAFConfig, VAEConfig, validated
 from .cyclegan import build_cyclegan
+from .cyclegan_report import kept_epochs, snapshot
 from .maf import build_maf
 from .runs import read_json
 from .vae import build_vae
@@ -74,9 +75,9 @@ def load_cyclegan(run: Path, epoch: int | None = None) -> tuple[CycleGAN, CycleG
         UserError: the folder holds no such run, or the run kept no weights of that epoch.
     """
     config = cyclegan_config(run)
-    kept = sorted(int(path.stem.removeprefix("epoch-")) for path in run.glob("epoch-*.safetensors"))
+    kept = kept_epochs(run)
     if not kept or epoch not in (None, *kept):
         raise UserError(f"{run}: kept weights of epochs {kept}" + (f", not {epoch}" if epoch else " yet"))
     net = build_cyclegan(config).requires_grad_(False)
-    load_weights(run / f"epoch-{epoch or kept[-1]:02d}.safetensors", net)
+    load_weights(snapshot(run, epoch or kept[-1]), net)
     return net, config

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import signal
 from dataclasses import replace
 
@@ -14,10 +15,10 @@ from safetensors.torch import load_file
 from hw2lib.cyclegan import TERMS
 from hw2lib.data.unpaired import load_unpaired
 from hw2lib.errors import UserError
-from hw2lib.training import jobs
+from hw2lib.training import domain_classifier, jobs
 from hw2lib.training.config import CYCLEGAN_PROFILES, CycleGANConfig, override, profile
 from hw2lib.training.cyclegan import learning_rate, train_cyclegan
-from hw2lib.training.runs import read_json
+from hw2lib.training.runs import read_json, write_json
 
 TINY = CycleGANConfig(
     size=32,
@@ -29,6 +30,14 @@ TINY = CycleGANConfig(
     checkpoint_every=3,
     evaluate_epochs=(1, 2),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hasty_judge():
+    """A classifier that has hardly been trained: what it says is not tested here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(domain_classifier, "LEAST_STEPS", 2)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +125,8 @@ def test_a_run_begun_with_other_images_is_not_resumed(data, tmp_path):
 
 
 def test_a_damaged_or_foreign_checkpoint_is_named(data, whole, tmp_path):
-    (tmp_path / "state.json").write_text("{}")
+    for name in ("state.json", "environment.json"):
+        shutil.copyfile(whole / name, tmp_path / name)
     for content, message in (
         (b"broken", "cannot be read as a checkpoint"),
         ((whole / "checkpoint.safetensors").read_bytes(), "is the checkpoint of another run"),
@@ -176,3 +186,16 @@ def test_quick_jobs_draw_their_images(data, tmp_path, monkeypatch):
     lines = list(jobs.reproduce_jobs("quick", names, None, tmp_path, "cpu"))
     assert lines == [f"{tmp_path / name}-quick: finished" for name in names]
     assert drawn == [("apple2orange", 32, "crop"), ("summer2winter", 32, "crop")]
+
+
+def test_a_job_judges_a_run_that_ended_without(whole, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "unpaired_standin", lambda name, size, recipe: data)
+    out = shutil.copytree(whole, tmp_path / "cyclegan-apple2orange-quick")
+    metrics = read_json(out / "metrics.json")
+    measured = metrics.pop("steganography")
+    write_json(out / "metrics.json", metrics)
+    assert list(jobs.reproduce_jobs("quick", ["cyclegan-apple2orange"], None, tmp_path, "cpu"))
+    assert read_json(out / "metrics.json")["steganography"] == measured
+    before = (out / "metrics.json").stat().st_mtime_ns
+    assert list(jobs.reproduce_jobs("quick", ["cyclegan-apple2orange"], None, tmp_path, "cpu"))
+    assert (out / "metrics.json").stat().st_mtime_ns == before

@@ -1,0 +1,50 @@
+"""Judge a finished CycleGAN run after the fact, from the weights that it kept."""
+
+from pathlib import Path
+
+from hw2lib.data.unpaired import UnpairedImages
+from hw2lib.errors import UserError
+
+from .cyclegan import resolve_device
+from .cyclegan_evaluation import evaluate_snapshots
+from .cyclegan_report import kept_epochs
+from .runs import read_json, write_json
+from .trained import load_cyclegan
+
+SECTIONS = ("translation", "steganography")
+
+
+def evaluate_run(run: Path, data: UnpairedImages, device: str = "auto") -> dict:
+    """Add what :func:`~hw2lib.training.cyclegan_evaluation.evaluate_snapshots` finds to metrics.json.
+
+    A run evaluates itself when it ends; this is for runs that ended without, and for newer measures.
+
+    Args:
+        run: folder of a finished run with its ``epoch-NN.safetensors``.
+        data: the images that it was trained on.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        The metrics, old and new.
+
+    Raises:
+        UserError: the folder holds no finished run, its weights are gone, or the images are others.
+    """
+    if not (run / "metrics.json").exists():
+        raise UserError(f"{run}: holds no finished run; hw2 train cyclegan --resume goes on with it")
+    if read_json(run / "environment.json")["data"]["checksum"] != data.checksum:
+        raise UserError(f"{run}: was trained on other images than {data.name}")
+    metrics = read_json(run / "metrics.json")
+    expected = [row["epoch"] for row in metrics["test"]]
+    if kept_epochs(run) != expected:
+        raise UserError(f"{run}: kept weights of epochs {kept_epochs(run)}, not of {expected}")
+    net, config = load_cyclegan(run)
+    metrics |= evaluate_snapshots(run, net.to(resolve_device(device)), data, config.seed)
+    write_json(run / "metrics.json", metrics)
+    return metrics
+
+
+def is_evaluated(run: Path) -> bool:
+    """Whether a run has ended and metrics.json holds all measures."""
+    path = run / "metrics.json"
+    return path.exists() and set(SECTIONS) <= set(read_json(path))

@@ -1,0 +1,201 @@
+"""The judge of translations and the distances, where the answer is known; judging a run after the fact."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis.extra.numpy import arrays
+from torchmetrics.image.kid import KernelInceptionDistance
+
+from hw2lib.cyclegan.distances import colour_distance, kernel_distance
+from hw2lib.data import unpaired_standin
+from hw2lib.errors import UserError
+from hw2lib.training import domain_classifier
+from hw2lib.training.config import CycleGANConfig
+from hw2lib.training.cyclegan import train_cyclegan
+from hw2lib.training.cyclegan_evaluation import references
+from hw2lib.training.domain_classifier import DomainClassifier, train_judge, unseen
+from hw2lib.training.evaluate import SECTIONS, evaluate_run, is_evaluated
+from hw2lib.training.runs import read_json, write_json
+
+TINY = CycleGANConfig(
+    size=32, recipe="resize", blocks=0, features=4, epochs=2, max_steps=2, evaluate_epochs=(1, 2)
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return unpaired_standin("apple2orange", 32, "resize", train=24, test=12)
+
+
+@pytest.fixture(scope="module")
+def judge(data):
+    return train_judge(data)
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(domain_classifier, "LEAST_STEPS", 4)
+        assert train_cyclegan(TINY, data, out, device="cpu")
+    return out
+
+
+@pytest.fixture
+def copy(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(domain_classifier, "LEAST_STEPS", 4)
+    return shutil.copytree(run, tmp_path / "copy")
+
+
+# Distances
+
+LEVELS = arrays(np.uint8, (2, 3, 4, 4))
+
+
+@given(LEVELS, LEVELS)
+def test_colour_distance_is_that_of_sorted_pixels(a, b):
+    """In one dimension, with equally many values, the best transport pairs them in order."""
+    paired = [np.abs(np.sort(a[:, c].ravel().astype(float)) - np.sort(b[:, c].ravel())) for c in range(3)]
+    found = colour_distance(torch.from_numpy(a), torch.from_numpy(b))
+    assert found == pytest.approx(np.mean(paired), abs=1e-9)
+    assert found == pytest.approx(colour_distance(torch.from_numpy(b), torch.from_numpy(a)), abs=1e-9)
+
+
+def test_colour_distance_knows_no_places(data):
+    images = data.images["testA"]
+    shuffled = images.flatten(2)[:, :, torch.randperm(32 * 32)].view_as(images)
+    assert colour_distance(images, shuffled) == 0
+    with pytest.raises(ValueError, match="expected uint8"):
+        colour_distance(images.float(), images)
+
+
+class Flat(torch.nn.Module):
+    """Features of an image are its first five values."""
+
+    num_features = 5
+
+    def forward(self, images):
+        return images.flatten(1)[:, :5].double() / 100
+
+
+def test_kernel_distance_is_the_one_of_torchmetrics():
+    generator = torch.Generator().manual_seed(0)
+    a, b = (
+        torch.randint(0, high, (30, 3, 2, 2), generator=generator, dtype=torch.uint8) for high in (90, 200)
+    )
+    metric = KernelInceptionDistance(feature=Flat(), subsets=1, subset_size=30)
+    metric.update(a, real=True)
+    metric.update(b, real=False)
+    assert kernel_distance(Flat()(a), Flat()(b)) == pytest.approx(float(metric.compute()[0]), rel=1e-5)
+
+
+def test_kernel_distance_is_unbiased():
+    """Its mean over many draws from one distribution is 0, which that of the biased estimate is not."""
+    generator = torch.Generator().manual_seed(0)
+    draws = [
+        kernel_distance(torch.randn(8, 4, generator=generator), torch.randn(12, 4, generator=generator))
+        for _ in range(800)
+    ]
+    assert abs(np.mean(draws)) < 3 * np.std(draws) / np.sqrt(len(draws))
+    assert kernel_distance(torch.zeros(5, 2), torch.ones(9, 2)) == pytest.approx((0 + 1) - 2 + 8)
+    with pytest.raises(ValueError, match="1 and 3 rows"):
+        kernel_distance(torch.zeros(1, 2), torch.zeros(3, 2))
+
+
+# The judge
+
+
+def test_the_judge_tells_real_images_apart(judge, data):
+    assert judge.test_accuracy >= 0.9 and judge.unseen_accuracy == judge.test_accuracy
+    assert judge.features(data.images["testA"]).shape == (12, 176)
+    assert judge.share_in_b(data.images["trainB"]) > 0.9 > 0.1 > judge.share_in_b(data.images["trainA"])
+
+
+def test_one_seed_trains_one_judge_and_leaves_the_global_generator_alone(data, monkeypatch):
+    monkeypatch.setattr(domain_classifier, "LEAST_STEPS", 3)
+    before = torch.random.get_rng_state()
+    first, again, other = (train_judge(data, seed).features(data.images["testB"]) for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_neither_domain_is_far_from_both(judge, data):
+    noise = torch.randint(
+        0, 256, (12, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
+    far = kernel_distance(judge.features(noise), judge.features(data.images["testB"]))
+    real = kernel_distance(judge.features(data.images["trainB"]), judge.features(data.images["testB"]))
+    assert far > 10 * abs(real)
+
+
+def test_copies_of_training_images_are_left_out(data):
+    first, second = data.files["testA"][:2]
+    doubled = dataclasses.replace(
+        data, duplicates=[[f"testA/{first}", "trainB/0000.png"], [f"testA/{second}", "testB/0003.png"]]
+    )
+    kept = unseen(doubled)
+    assert kept["testA"].tolist() == [False] + [True] * 11 and bool(kept["testB"].all())
+
+
+def test_references_bound_what_can_be_expected(judge, data):
+    found = references(judge, data)
+    for domain in "AB":
+        source, real = (
+            {k[:-2]: v for k, v in found[w].items() if k.endswith(domain)} for w in ("source", "real")
+        )
+        assert source["success"] <= 0.1 and real["success"] >= 0.9
+        assert source["classifier_kid"] > real["classifier_kid"]
+    assert found["source"]["colour_A"] == found["source"]["colour_B"]
+
+
+# A run
+
+
+def test_a_run_judges_itself_when_it_ends(run, data):
+    metrics = read_json(run / "metrics.json")
+    translation, hidden = metrics["translation"], metrics["steganography"]
+    assert is_evaluated(run) and [row["epoch"] for row in translation["epochs"]] == [1, 2]
+    names = {f"{m}_{d}" for m in ("success", "colour", "classifier_kid") for d in "AB"}
+    assert all(set(row) == names | {"epoch"} for row in translation["epochs"])
+    assert set(translation["reference"]["source"]) == names and translation["classifier"]["steps"] >= 4
+    assert {(row["epoch"], row["direction"]) for row in hidden} == {(e, d) for e in (1, 2) for d in "AB"}
+    undisturbed = {
+        (row["epoch"], row["direction"]): row["error"]
+        for row in hidden
+        if (row["kind"], row["level"]) == ("noise", 0)
+    }
+    for row in metrics["test"]:  # 12 test images: the curve sees them all
+        for domain in "AB":
+            assert undisturbed[row["epoch"], domain] == pytest.approx(
+                127.5 * row[f"cycle_l1_{domain}"], rel=1e-4
+            )
+
+
+def test_a_run_that_ended_without_is_judged_after_the_fact(run, copy, data):
+    expected = read_json(run / "metrics.json")
+    write_json(copy / "metrics.json", {k: v for k, v in expected.items() if k not in SECTIONS})
+    assert not is_evaluated(copy)
+    found = evaluate_run(copy, data, "cpu")
+    assert found == read_json(copy / "metrics.json") and is_evaluated(copy)
+    for metrics in (found, expected):
+        del metrics["translation"]["classifier"]["seconds"]
+    assert found == expected
+
+
+def test_what_cannot_be_judged_is_named(copy, data, tmp_path):
+    with pytest.raises(UserError, match="holds no finished run"):
+        evaluate_run(tmp_path, data)
+    with pytest.raises(UserError, match="was trained on other images"):
+        evaluate_run(copy, dataclasses.replace(data, checksum="other"))
+    (copy / "epoch-01.safetensors").unlink()
+    with pytest.raises(UserError, match=r"kept weights of epochs \[2\], not of \[1, 2\]"):
+        evaluate_run(copy, data)
+
+
+def test_the_classifier_takes_any_size():
+    network = DomainClassifier().eval()
+    assert network(torch.zeros(2, 3, 32, 32)).shape == network(torch.zeros(2, 3, 50, 128)).shape == (2,)

@@ -1,0 +1,110 @@
+"""Disturbing what a generator made, with generators of which we know where they keep the input."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hw2lib.cyclegan.steganography import LEVEL, PERTURBATIONS, Perturbation, reconstruction_curve
+from hw2lib.data.unpaired import to_signed
+
+
+@pytest.fixture
+def images():
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(4, 3, 16, 16, generator=generator, dtype=torch.float64) - 0.5
+
+
+def curve(there, back, x):
+    return {(row["kind"], row["level"]): row for row in reconstruction_curve(there, back, x)}
+
+
+def hiding(share):
+    """A pair that shows the same grey for every input and keeps the input in a small difference from it."""
+    return lambda x: 0.1 + share * x, lambda z: (z - 0.1) / share
+
+
+def test_the_identity_passes_every_disturbance_on(images):
+    rows = curve(lambda x: x, lambda z: z, images)
+    assert len(rows) == len(PERTURBATIONS)
+    for row in rows.values():
+        assert row["error"] == pytest.approx(row["size"]) and row["moved"] == pytest.approx(row["size"])
+    for sigma in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0):
+        assert rows["noise", sigma]["size"] == pytest.approx(sigma * math.sqrt(2 / math.pi), rel=0.05)
+    assert rows["noise", 0.0]["size"] == 0
+    # Rounding is off by a quarter of a level on average.
+    assert rows["rounding", 0.0]["size"] == pytest.approx(0.25, rel=0.05)
+
+
+def test_a_hidden_image_is_amplified_noise_and_dies_by_rounding(images):
+    share = 0.5 / 255  # the input moves what is shown by at most a quarter of a level
+    rows = curve(*hiding(share), images)
+    assert rows["noise", 0.0]["error"] < 1e-9
+    for sigma in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0):
+        row = rows["noise", sigma]
+        assert row["moved"] / row["size"] == pytest.approx(1 / share)
+    # After rounding the reconstruction is one colour: it is as far from x as a constant is.
+    assert rows["rounding", 0.0]["size"] < 0.51
+    assert rows["rounding", 0.0]["error"] > images.abs().mean() / LEVEL
+
+
+def test_what_is_shown_openly_survives_rounding(images):
+    rows = curve(*hiding(0.8), images)
+    assert rows["rounding", 0.0]["moved"] / rows["rounding", 0.0]["size"] == pytest.approx(1 / 0.8)
+    assert rows["rounding", 0.0]["error"] < 0.5
+
+
+def test_the_low_bits_carry_a_whole_image_only_until_they_are_noisy():
+    """The classic hiding place: the four low bits of a cover hold the four high bits of the input."""
+    levels = torch.arange(256, dtype=torch.float64).view(1, 1, 16, 16).expand(1, 3, 16, 16)
+    x = (levels * LEVEL - 1).contiguous()
+
+    def there(x):
+        high = (((x + 1) / LEVEL).round() // 16).clamp(0, 15)
+        return (128 + high) * LEVEL - 1
+
+    def back(z):
+        low = ((z + 1) / LEVEL).round() % 16
+        return (low * 16 + 8) * LEVEL - 1
+
+    rows = curve(there, back, x)
+    assert rows["noise", 0.0]["error"] == rows["rounding", 0.0]["error"] == pytest.approx(4, abs=0.1)
+    assert rows["noise", 4.0]["error"] > 10 * rows["noise", 4.0]["size"]
+    assert rows["jpeg", 50.0]["error"] > 3 * rows["jpeg", 50.0]["size"]
+
+
+def test_a_constant_answer_does_not_move(images):
+    rows = curve(lambda x: x, lambda z: torch.zeros_like(z), images)
+    assert all(row["moved"] == 0 for row in rows.values())
+    assert all(row["error"] == pytest.approx(images.abs().mean() / LEVEL) for row in rows.values())
+
+
+@given(st.sampled_from(PERTURBATIONS), st.integers(0, 5))
+def test_a_disturbed_image_is_an_image(perturbation, seed):
+    x = 2 * torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(seed)) - 1
+    first, again = perturbation(x, seed), perturbation(x, seed)
+    assert torch.equal(first, again) and first.shape == x.shape and first.dtype == x.dtype
+    assert float(first.abs().max()) <= 1 + 1e-6
+
+
+def test_images_of_whole_levels_are_not_rounded():
+    x = to_signed(torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(1, 3, 16, 16))
+    assert torch.equal(Perturbation("rounding")(x), x)
+    assert torch.equal(Perturbation("blur", 0)(x), x)
+
+
+def test_more_blur_and_less_quality_change_more(images):
+    rows = curve(lambda x: x, lambda z: z, images)
+    assert rows["blur", 1.0]["size"] > rows["blur", 0.5]["size"] > 0
+    assert rows["jpeg", 50.0]["size"] > rows["jpeg", 75.0]["size"] > rows["jpeg", 95.0]["size"] > 0
+
+
+@pytest.mark.parametrize(
+    "kind, level, message",
+    [("fog", 1, "kind='fog'"), ("noise", -1, "level=-1"), ("jpeg", 0, "level=0"), ("rounding", 2, "level=2")],
+)
+def test_unknown_disturbances_are_refused(kind, level, message):
+    with pytest.raises(ValueError, match=message):
+        Perturbation(kind, level)
