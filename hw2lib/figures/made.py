@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from hw2lib.flows import MADE, MAF, StaircaseLinear, made_masks
+from hw2lib.flows import MADE, AutoregressiveFlow, StaircaseLinear, made_masks
 
 from . import style
 
@@ -121,7 +121,7 @@ def jacobians(matrices: Sequence[np.ndarray], titles: Sequence[str], lang: str) 
 
 
 @torch.no_grad()
-def two_dimensions(flow: MAF, data: Tensor, sample: Tensor, lang: str) -> Figure:
+def two_dimensions(flow: AutoregressiveFlow, data: Tensor, sample: Tensor, lang: str) -> Figure:
     """Data, density and samples of a flow on the plane."""
     words = _WORDS[lang]
     low, high = data.min(0).values - 0.4, data.max(0).values + 0.4

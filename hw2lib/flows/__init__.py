@@ -1,8 +1,16 @@
 """Normalizing flows: masks and degrees, MADE, MAF, IAF, the staircase layout, staged inverse, couplings."""
 
 from .autoregressive import AutoregressiveFlow
+from .conditioning import best_nll
 from .coupling import AdditiveCoupling, AffineCoupling, CouplingFlow
-from .degrees import made_masks, prefix_lengths, random_degrees, spread_degrees, visible_inputs
+from .degrees import (
+    made_masks,
+    prefix_lengths,
+    random_degrees,
+    shared_degrees,
+    spread_degrees,
+    visible_inputs,
+)
 from .iaf import IAF
 from .made import MADE
 from .maf import MAF
@@ -23,12 +31,14 @@ __all__ = [
     "MaskedLinear",
     "Stage",
     "StaircaseLinear",
+    "best_nll",
     "bits_per_dim",
     "inverse_stages",
     "made_masks",
     "naive_inverse",
     "prefix_lengths",
     "random_degrees",
+    "shared_degrees",
     "spread_degrees",
     "staged_inverse",
     "staged_inverse_plain",

@@ -54,6 +54,37 @@ def random_degrees(features: int, units: int, seed: int) -> Tensor:
     return torch.randint(1, features, (units,), generator=generator).sort().values
 
 
+def shared_degrees(features: int, units: int, stages: int) -> Tensor:
+    """Degrees with which the staged inverse takes a given number of stages, of about equal width.
+
+    The distinct degrees are the borders k·D/S, k = 1…S−1, each given to about the same number of units:
+    all outputs between two borders share one conditioning set. With one stage all degrees are 0, and
+    no output sees anything.
+
+    Args:
+        features: D.
+        units: number of hidden units, at least S − 1.
+        stages: S, from 1 to D.
+
+    Returns:
+        int64 tensor of shape (units,), non-decreasing.
+
+    Raises:
+        ValueError: S is not possible with that many dimensions or units.
+
+    Example:
+        >>> shared_degrees(8, 6, 4).tolist()
+        [2, 2, 4, 4, 6, 6]
+    """
+    _check_sizes(features, units)
+    if not 1 <= stages <= min(features, units + 1):
+        raise ValueError(f"stages={stages}: expected 1…{min(features, units + 1)}")
+    if stages == 1:
+        return torch.zeros(units, dtype=torch.long)
+    border = torch.arange(units) * (stages - 1) // units + 1
+    return border * features // stages
+
+
 def prefix_lengths(seen: Tensor, seeing: Tensor, strict: bool) -> Tensor:
     """How many of the sorted degrees ``seen`` each unit of degree ``seeing`` may see.
 

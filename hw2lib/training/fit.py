@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from hw2lib.flows import MAF
+from hw2lib.flows import AutoregressiveFlow
 
 
 def fit(
-    flow: MAF,
+    flow: AutoregressiveFlow,
     data: Tensor,
     steps: int,
     batch_size: int = 128,

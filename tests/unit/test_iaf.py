@@ -9,7 +9,7 @@ from test_flows import LAYOUTS, diagonal, enliven
 from torch.autograd.functional import jacobian
 from torch.distributions import Normal
 
-from hw2lib.flows import IAF, MADE, MAF
+from hw2lib.flows import IAF, MADE, MAF, best_nll, inverse_stages, shared_degrees
 from hw2lib.flows.made import LOG_SCALE_BOUND
 from hw2lib.training.fit import fit
 
@@ -285,3 +285,50 @@ def test_layouts_strides_and_batch_size_make_no_difference():
 def test_wrong_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# Shared conditioning sets
+
+
+@pytest.mark.parametrize(
+    "features, units, stages", [(8, 6, 4), (64, 128, 64), (64, 128, 1), (49, 20, 7), (5, 4, 5)]
+)
+def test_shared_degrees_give_the_stages_asked_for(features, units, stages):
+    degrees = shared_degrees(features, units, stages)
+    parts = inverse_stages([degrees, degrees], features)
+    assert len(degrees) == units and len(parts) == stages
+    widths = [hi - lo for lo, hi in (part.outputs for part in parts)]
+    assert max(widths) - min(widths) <= 1
+    if stages > 1:
+        counts = degrees.unique(return_counts=True)[1]
+        assert int(counts.max() - counts.min()) <= 1
+
+
+def test_best_nll_is_reached_by_regression_on_what_is_seen():
+    """Conditional variances by solving the normal equations, and both ends: no past and all of it."""
+    root = torch.eye(7, dtype=torch.float64) + 0.4 * draws(7, 7, seed=21).tril(-1)
+    covariance = root @ root.T
+    seen = torch.tensor([0, 0, 2, 1, 4, 4, 6])
+    expected = 0.0
+    for i, n in enumerate(seen.tolist()):
+        past, cross = covariance[:n, :n], covariance[:n, i]
+        variance = covariance[i, i] - cross @ torch.linalg.solve(past, cross)
+        expected += 0.5 * math.log(2 * math.pi * math.e * float(variance))
+    assert best_nll(covariance, seen) == pytest.approx(expected, abs=1e-10)
+    entropy = torch.distributions.MultivariateNormal(torch.zeros(7).double(), covariance).entropy()
+    assert best_nll(covariance, torch.arange(7)) == pytest.approx(float(entropy), abs=1e-10)
+    assert (
+        best_nll(covariance, torch.zeros(7, dtype=torch.long)) > best_nll(covariance, seen) > float(entropy)
+    )
+
+
+@pytest.mark.parametrize("seen", [[0, 2], [-1, 0], [0, 1, 2]])
+def test_best_nll_refuses_what_does_not_come_earlier(seen):
+    with pytest.raises(ValueError, match="do not fit"):
+        best_nll(torch.eye(2), torch.tensor(seen))
+
+
+@pytest.mark.parametrize("stages", [0, 5, 9])
+def test_impossible_numbers_of_stages_are_refused(stages):
+    with pytest.raises(ValueError, match=f"stages={stages}"):
+        shared_degrees(8, 3, stages)
