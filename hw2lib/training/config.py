@@ -77,6 +77,7 @@ class VAEConfig(BaseModel):
         epochs: passes over the training images.
         validation_fraction: share of the training images held out, as for the flow.
         seed: of the split, the weights, the order of the batches, the dequantisation noise and the draws.
+        clip_norm: gradients whose norm is larger are scaled down to it, in nats per image.
         checkpoint_every: epochs between checkpoints; 0 keeps only the last.
     """
 
@@ -86,11 +87,12 @@ class VAEConfig(BaseModel):
     channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32, 64, 128)
     latent: Count = 64
     batch_size: Count = 16
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     sigma_learning_rate: Annotated[float, Field(gt=0)] = 4e-2
-    epochs: Count = 60
+    epochs: Count = 40
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     seed: Annotated[int, Field(ge=0)] = 0
+    clip_norm: Annotated[float, Field(gt=0)] = 1e5
     checkpoint_every: Annotated[int, Field(ge=0)] = 10
 
 

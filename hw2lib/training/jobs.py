@@ -94,7 +94,7 @@ def _cyclegan_job(standin: str, folder: str) -> Job:
 JOBS = {
     "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
-    "vae-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", VAE_FILES, _vae),
+    "vae-capsule": Job((0, 1, 2), "mvtec/capsule", VAE_FILES, _vae),
     "flow-reconstruction-capsule": Job(
         (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction
     ),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hw2lib.anomaly import vae_scores
 from hw2lib.data import MVTecCategory, split_validation
+from hw2lib.errors import UserError
 from hw2lib.flows import DequantizedPixels, bits_per_dim
 from hw2lib.vae import VAE, conv_vae
 
@@ -78,7 +79,8 @@ def train_vae(
 
     Raises:
         UserError: ``out`` holds another run, nothing to resume, or a run begun with other images; the
-            images are too few to split, or of a size that the convolutions cannot halve.
+            images are too few to split, or of a size that the convolutions cannot halve; or the loss is no
+            longer a number.
     """
     split = split_validation(len(data.train), config.validation_fraction, config.seed)
     vae = build_vae(config)
@@ -121,12 +123,18 @@ class _Loop(EpochLoop):
         state.optimizer.zero_grad(set_to_none=True)
         loss = state.vae(self.share(x), self.share(noise)).mean()
         self.fabric.backward(loss)
+        self.fabric.clip_gradients(state.vae, state.optimizer, max_norm=config.clip_norm)
         state.optimizer.step()
-        return float(self.fabric.all_reduce(loss.detach()))
+        value = float(self.fabric.all_reduce(loss.detach()))
+        if not math.isfinite(value):
+            raise UserError(
+                f"{self.out}: the loss is {value} in epoch {state.epoch + 1}; lower learning_rate"
+            )
+        return value
 
     def validate(self, train_loss: float) -> dict:
         vae, features = getattr(self.state.vae, "module", self.state.vae), self.data.features
-        scores = vae_scores(vae, self.validation)
+        scores = vae_scores(vae, self.validation, draws=1)
         row = {"train_nelbo": train_loss, "val_nelbo": float(scores.nelbo.mean())}
         for name in ("train", "val"):
             row[f"{name}_bpd"] = float(bits_per_dim(row[f"{name}_nelbo"], features))

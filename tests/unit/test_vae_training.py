@@ -95,7 +95,7 @@ def test_the_saved_weights_are_those_of_the_tables(run, data):
     scores = vae_scores(vae, data.test)
     for name in SCORES:
         np.testing.assert_allclose(table[name], getattr(scores, name), rtol=1e-5, atol=1e-6)
-    validation = vae_scores(vae, data.train[split_validation(20, 0.1, TINY.seed)[1]])
+    validation = vae_scores(vae, data.train[split_validation(20, 0.1, TINY.seed)[1]], draws=1)
     assert validation.error.mean() == pytest.approx(losses["val_error"][-1], rel=1e-5)
     assert validation.nelbo.mean() == pytest.approx(losses["val_nelbo"][-1], rel=1e-5)
     assert vae.log_sigma.exp().item() == pytest.approx(losses["sigma"][-1], rel=1e-5)
@@ -220,6 +220,13 @@ def test_wrong_settings_leave_nothing_behind(data, tmp_path, update, message):
     with pytest.raises(UserError, match=message):
         train_vae(TINY.model_copy(update=update), data, tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_run(data, tmp_path):
+    wild = TINY.model_copy(update={"learning_rate": 1e12})
+    with pytest.raises(UserError, match=r"the loss is (nan|inf) in epoch \d; lower learning_rate"):
+        train_vae(wild, data, tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run" / "metrics.json").exists()
 
 
 def test_profiles_and_assignments():
