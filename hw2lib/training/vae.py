@@ -16,6 +16,7 @@ from hw2lib.vae import VAE, conv_vae
 
 from .checkpoint import MODEL, load_training_state, save_training_state
 from .config import VAEConfig
+from .fit import vae_parameter_groups
 from .loop import EpochLoop, Report
 from .memory import keep_freed_memory
 from .runs import begin, prepare
@@ -88,7 +89,9 @@ def train_vae(
     keep_freed_memory()
     fabric = Fabric(accelerator=device, devices=devices)
     fabric.launch()
-    optimizer = torch.optim.Adam(_groups(vae, config), fused=True)
+    optimizer = torch.optim.Adam(
+        vae_parameter_groups(vae, config.learning_rate, config.sigma_learning_rate), fused=True
+    )
     vae, optimizer = fabric.setup(vae, optimizer)
     state = VAEState(vae, optimizer)
     if resume:
@@ -103,14 +106,6 @@ def train_vae(
             finish_vae_run(out, config, data, state, loop.validation)
     fabric.barrier()
     return finished
-
-
-def _groups(vae: VAE, config: VAEConfig) -> list[dict]:
-    weights = [p for name, p in vae.named_parameters() if name != "log_sigma"]
-    return [
-        {"params": weights, "lr": config.learning_rate},
-        {"params": [vae.log_sigma], "lr": config.sigma_learning_rate},
-    ]
 
 
 class _Loop(EpochLoop):

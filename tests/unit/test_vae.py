@@ -13,6 +13,7 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 from hw2lib.anomaly import flow_reconstruction_errors, vae_error_maps, vae_scores
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF, DequantizedPixels
+from hw2lib.training.fit import fit_vae
 from hw2lib.vae import (
     VAE,
     ConvDecoder,
@@ -285,3 +286,18 @@ def test_a_flow_reconstructs_anything_and_its_error_is_its_precision():
     assert single.shape == double.shape == (6,)
     assert 1e-16 < single.max() < 1e-10
     assert 0 < double.max() < 1e-28
+
+
+def test_fitting_lowers_the_loss_and_follows_its_seed():
+    model = Linear()
+    torch.manual_seed(0)
+    x = model.marginal.sample((200,))
+
+    def fitted(seed):
+        torch.manual_seed(1)
+        vae = VAE(nn.Linear(D, 2 * K), nn.Linear(K, D), K).double()
+        return fit_vae(vae, x, steps=100, learning_rate=2e-2, seed=seed)
+
+    losses = fitted(0)
+    assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 1
+    assert losses == fitted(0) and losses != fitted(1)
