@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from hw2lib.flows import AutoregressiveFlow
+from hw2lib.vae import VAE
 
 
 def fit(
