@@ -108,21 +108,5 @@ def stages(parts: Sequence[Stage], lang: str) -> Figure:
 
 
 def sample_sheet(sheet: np.ndarray, lang: str) -> Figure:
-    """Recorded samples, uint8 of shape (3, columns, size, size, 3), a row per kind.
-
-    One image pixel is one pixel of the figure: enlarged noise is no clearer and many times the bytes.
-    """
-    rows, columns, size = sheet.shape[:3]
-    gap, title = 6, 36
-    width, height = columns * (size + gap), rows * (size + title)
-    with style.language(lang):
-        fig = plt.figure(figsize=(width / 110, height / 110), dpi=110, layout="none")
-        for row, name in zip(range(rows), _WORDS[lang]["rows"], strict=True):
-            bottom = (rows - 1 - row) * (size + title) / height
-            fig.text(0.5, bottom + (size + 5) / height, style.digits(name, lang), ha="center", va="bottom")
-            for column in range(columns):
-                box = (column * (size + gap) / width, bottom, size / width, size / height)
-                ax = fig.add_axes(box)
-                ax.imshow(sheet[row, column], interpolation="nearest")
-                ax.set_axis_off()
-        return style.finish(fig, lang)
+    """Recorded samples, uint8 of shape (3, columns, size, size, 3), a row per kind."""
+    return style.picture_rows(sheet, _WORDS[lang]["rows"], lang)

@@ -3,11 +3,12 @@
 matplotlib 3.11 shapes and orders Persian text itself; labels in Persian hold no ``$…$``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -86,6 +87,27 @@ def finish(fig: Figure, lang: str) -> Figure:
             _persian_ticks(ax)
     plt.close(fig)
     return fig
+
+
+def picture_rows(sheet: np.ndarray, titles: Sequence[str], lang: str) -> Figure:
+    """Rows of pictures, uint8 of shape (rows, columns, size, size, 3), with a title above each row.
+
+    One image pixel is one pixel of the figure: enlarged noise is no clearer and many times the bytes.
+    """
+    rows, columns, size = sheet.shape[:3]
+    gap, title = 6, 36
+    width, height = columns * (size + gap), rows * (size + title)
+    with language(lang):
+        fig = plt.figure(figsize=(width / 110, height / 110), dpi=110, layout="none")
+        for row, name in zip(range(rows), titles, strict=True):
+            bottom = (rows - 1 - row) * (size + title) / height
+            fig.text(0.5, bottom + (size + 5) / height, digits(name, lang), ha="center", va="bottom")
+            for column in range(columns):
+                box = (column * (size + gap) / width, bottom, size / width, size / height)
+                ax = fig.add_axes(box)
+                ax.imshow(sheet[row, column], interpolation="nearest")
+                ax.set_axis_off()
+        return finish(fig, lang)
 
 
 def _persian_ticks(ax: Axes) -> None:
