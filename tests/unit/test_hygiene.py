@@ -9,7 +9,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from prose import ROOT
+from prose import NOTEBOOKS, ROOT
 
 MAX_LINES = 400
 IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".pdf", ".npy", ".npz"}
@@ -110,6 +110,51 @@ def test_images_are_results_only(tracked, texts):
         and not (path.suffix == ".png" and path.is_relative_to(sheets))
     ]
     assert stray == []
+
+
+def test_readme_lists_every_chapter(texts):
+    rows = re.findall(r"^\| (.*?) \|", texts["README.md"], re.M)
+    listed = {number for row in rows for number in re.findall(r"(?:^|, )(\d+) ", row)}
+    assert {str(int(path.stem[:2])) for path in NOTEBOOKS} <= listed
+
+
+def test_readme_names_targets_and_commands_that_exist(texts):
+    readme, makefile = texts["README.md"], texts["Makefile"]
+    targets = set(re.findall(r"\bmake ([a-z]+)\b", re.sub(r"data make", "", readme))) - {"them"}
+    assert targets and targets <= set(re.findall(r"^([a-z]+):", makefile, re.M))
+    for command in set(re.findall(r"bin/hw2 ((?:[a-z]+ )?[a-z]+)", readme)):
+        words = command.split()
+        assert hw2_knows(words) or hw2_knows(words[:1]), command
+
+
+def hw2_knows(words):
+    """Does the command line have this subcommand?"""
+    import typer
+
+    from hw2lib.cli import app
+
+    group = typer.main.get_command(app)
+    for word in words:
+        group = getattr(group, "commands", {}).get(word)
+        if group is None:
+            return False
+    return True
+
+
+def test_make_help_prints_every_target(texts):
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    printed = {line.split()[0] for line in done.stdout.splitlines()}
+    assert printed == {"help", "setup", "book", "test", "rerun", "paper", "serve", "clean"}
+    phony = re.search(r"^\.PHONY: (.*)$", texts["Makefile"], re.M)[1].split()
+    assert printed == set(phony)
+
+
+def test_every_licence_is_there(texts):
+    assert texts["LICENSE"].startswith("MIT License")
+    assert "Creative Commons Attribution 4.0 International" in texts["LICENSE-text"]
+    sets = ("MVTec AD", "apple2orange", "summer2winter_yosemite", "CC BY-NC-SA 4.0", "Vazirmatn")
+    assert [name for name in sets if name not in texts["NOTICE"]] == []
+    assert set(project()["license-files"]) == {"LICENSE", "LICENSE-text", "NOTICE"}
 
 
 def locked():
