@@ -1,4 +1,4 @@
-"""Figures of chapter 6: score histogram, ROC curve, AUROC by defect and by epoch, anomaly maps."""
+"""Figures of chapter 6: histogram, curves, imbalance, AUROC by defect, epoch and method, anomaly maps."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from hw2lib.anomaly import Estimate, roc_points
+from hw2lib.anomaly import (
+    Estimate,
+    auroc,
+    average_precision,
+    best_threshold,
+    class_weights,
+    precision_recall_points,
+    roc_points,
+)
 from hw2lib.results import RecordedRun, select
 
 from . import style
@@ -19,6 +27,20 @@ DEFECTS_FA = {
     "poke": "سوراخ",
     "scratch": "خراش",
     "squeeze": "له‌شدگی",
+}
+METHODS = {
+    "fa": {
+        "flow": "جریان نرمال‌ساز",
+        "mean_image": "تصویر میانگین",
+        "pca_residual": "باقیماندهٔ PCA",
+        "positionwise_gaussian": "گاوسی مکان‌به‌مکان",
+    },
+    "en": {
+        "flow": "normalizing flow",
+        "mean_image": "mean image",
+        "pca_residual": "PCA residual",
+        "positionwise_gaussian": "position-wise Gaussian",
+    },
 }
 _WORDS = {
     "fa": {
@@ -40,6 +62,18 @@ _WORDS = {
         "mask": "ناحیهٔ معیوب",
         "map": "نقشهٔ ناهنجاری",
         "location": "تنها مکان",
+        "prevalence": "سهم تصاویر ناهنجار",
+        "accuracy": "صحت بهترین آستانه",
+        "useless": "صحت «همه سالم»",
+        "found": "بازیابی همان آستانه",
+        "average precision": "میانگین دقت",
+        "precision": "دقت",
+        "recall": "بازیابی",
+        "share of anomalous": "ناهنجار {}٪",
+        "image level": "تصویر",
+        "pixel level": "پیکسل",
+        "raw": "نقشهٔ خام",
+        "minus_mean": "منهای نقشهٔ میانگین",
     },
     "en": {
         "score": "anomaly score (bits per dimension)",
@@ -60,6 +94,18 @@ _WORDS = {
         "mask": "defect",
         "map": "anomaly map",
         "location": "location only",
+        "prevalence": "share of anomalous images",
+        "accuracy": "accuracy, best threshold",
+        "useless": "accuracy, 'all normal'",
+        "found": "recall at that threshold",
+        "average precision": "average precision",
+        "precision": "precision",
+        "recall": "recall",
+        "share of anomalous": "{} % anomalous",
+        "image level": "images",
+        "pixel level": "pixels",
+        "raw": "raw map",
+        "minus_mean": "less the mean map",
     },
 }
 
@@ -92,12 +138,65 @@ def histogram(defects: np.ndarray, scores: np.ndarray, lang: str) -> Figure:
         return style.finish(fig, lang)
 
 
-def roc(curves: Sequence[tuple[np.ndarray, np.ndarray]], lang: str, resamples: int = 400) -> Figure:
-    """ROC of several seeds, the first with a bootstrap band; each curve is (anomalous, scores)."""
+def imbalance(anomalous: np.ndarray, scores: np.ndarray, lang: str) -> Figure:
+    """Accuracy, recall, AUROC and average precision as the share of anomalous images shrinks."""
     words = _WORDS[lang]
-    grid = np.linspace(0, 1, 201)
-    labels, scores = curves[0]
-    rng = np.random.default_rng(0)
+    shares = np.geomspace(0.005, 0.5, 60)
+    best = [best_threshold(anomalous, scores, share) for share in shares]
+    lines = (
+        ("accuracy", [b.accuracy for b in best], "anomalous", "-"),
+        ("useless", 1 - shares, "anomalous", ":"),
+        ("found", [b.recall for b in best], "accent", "-"),
+        ("auroc", [auroc(anomalous, scores, class_weights(anomalous, s)) for s in shares], "train", "-"),
+        ("average precision", [average_precision(anomalous, scores, s) for s in shares], "good", "-"),
+    )
+    with style.language(lang):
+        fig, ax = plt.subplots(figsize=(7.2, 3.4))
+        for name, values, color, dashes in lines:
+            ax.plot(shares, values, color=style.COLORS[color], ls=dashes, lw=1.8, label=words[name])
+        ax.set(xscale="log", xlabel=words["prevalence"], ylim=(0, 1.02))
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        return style.finish(fig, lang)
+
+
+def roc_and_precision(
+    anomalous: np.ndarray, scores: Sequence[np.ndarray], shares: Sequence[float], lang: str
+) -> Figure:
+    """ROC of several seeds with a bootstrap band of the first; its precision and recall by proportion.
+
+    Args:
+        anomalous: booleans, shape (n,).
+        scores: one array of shape (n,) for each seed.
+        shares: proportions of anomalous images for which precision is drawn.
+        lang: ``fa`` or ``en``.
+    """
+    words = _WORDS[lang]
+    with style.language(lang):
+        fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.9))
+        grid, low, high = _roc_band(anomalous, scores[0])
+        left.fill_between(grid, low, high, color=style.COLORS["light"], alpha=0.35, label=words["band"])
+        for k, values in reversed(list(enumerate(scores))):
+            fpr, tpr, _ = roc_points(anomalous, values)
+            color, width = (style.COLORS["train"], 2.2) if k == 0 else (style.COLORS["plain"], 0.9)
+            left.plot(fpr, tpr, color=color, lw=width, label=words["seeds"] if k == 1 else None)
+        left.plot([0, 1], [0, 1], color=style.COLORS["reference"], lw=1, ls=":", label=words["chance"])
+        left.set(xlabel=words["fpr"], ylabel=words["tpr"], xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+        for share, color in zip(shares, ("good", "train", "anomalous"), strict=True):
+            precision, recall = precision_recall_points(anomalous, scores[0], share)
+            label = words["share of anomalous"].format(style.digits(f"{100 * share:.0f}", lang))
+            right.step(recall, precision, where="post", color=style.COLORS[color], lw=1.6, label=label)
+            right.axhline(share, color=style.COLORS[color], lw=1, ls=":")
+        right.set(xlabel=words["recall"], ylabel=words["precision"], xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
+        for ax, columns in ((left, 1), (right, 3)):
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=columns, fontsize=8.5)
+        return style.finish(fig, lang)
+
+
+def _roc_band(
+    labels: np.ndarray, scores: np.ndarray, resamples: int = 400
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """False-positive rates, and the 95 % band of the true-positive rate at each, by bootstrap."""
+    grid, rng = np.linspace(0, 1, 201), np.random.default_rng(0)
     normal, anomalous = scores[~labels], scores[labels]
     bands = []
     for _ in range(resamples):
@@ -105,17 +204,37 @@ def roc(curves: Sequence[tuple[np.ndarray, np.ndarray]], lang: str, resamples: i
         fpr, tpr, _ = roc_points(np.repeat([False, True], [len(a), len(b)]), np.concatenate([a, b]))
         bands.append(np.interp(grid, fpr, tpr))
     low, high = np.quantile(bands, [0.025, 0.975], axis=0)
+    return grid, low, high
+
+
+def methods(image: Mapping[str, Estimate], pixel: Mapping[str, Mapping[str, Estimate]], lang: str) -> Figure:
+    """Image and pixel AUROC of each method, with intervals.
+
+    Args:
+        image: estimate by method.
+        pixel: for each kind of map, ``raw`` and ``minus_mean``, the estimate by method.
+        lang: ``fa`` or ``en``.
+    """
+    words, names = _WORDS[lang], METHODS[lang]
+    panels = (("image level", {"": image}), ("pixel level", pixel))
     with style.language(lang):
-        fig, ax = plt.subplots(figsize=(4.6, 4.4))
-        ax.fill_between(grid, low, high, color=style.COLORS["light"], alpha=0.35, label=words["band"])
-        for k, (labels, scores) in reversed(list(enumerate(curves))):
-            fpr, tpr, _ = roc_points(labels, scores)
-            color, width = (style.COLORS["train"], 2.2) if k == 0 else (style.COLORS["plain"], 0.9)
-            ax.plot(fpr, tpr, color=color, lw=width, label=words["seeds"] if k == 1 else None)
-        ax.plot([0, 1], [0, 1], color=style.COLORS["reference"], lw=1, ls=":", label=words["chance"])
-        ax.set(xlabel=words["fpr"], ylabel=words["tpr"], xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        ax.legend(loc="lower right")
-        return style.finish(fig, lang)
+        fig, axes = plt.subplots(1, 2, figsize=(7.6, 2.9), sharey=True)
+        for ax, (title, kinds) in zip(axes, panels, strict=True):
+            for k, (kind, estimates) in enumerate(kinds.items()):
+                color = style.COLORS[("train", "validation")[k]]
+                shift = 0.24 * (k - (len(kinds) - 1) / 2)
+                for y, method in enumerate(names):
+                    e = estimates[method]
+                    ax.plot([e.low, e.high], [y + shift] * 2, color=color, lw=5, alpha=0.3)
+                    label = words[kind] if kind and y == 0 else None
+                    ax.plot(e.value, y + shift, "o", color=color, ms=5, label=label)
+            ax.set(title=words[title], xlabel=words["auroc"], yticks=range(len(names)))
+        axes[0].axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":")
+        axes[0].invert_yaxis()
+        axes[1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncol=2, fontsize=8.5)
+        fig = style.finish(fig, lang)
+        axes[0].set_yticks(range(len(names)), names.values())
+        return fig
 
 
 def per_defect(areas: Sequence[Mapping[str, Estimate]], lang: str) -> Figure:
