@@ -7,8 +7,9 @@ from .measures import (
     merging_price,
     modes_covered,
     movement,
+    nearest_mode,
+    partners,
     realistic_share,
-    ring_map,
 )
 from .networks import StackedMLP
 from .paired import fit_pairs, wrong_pairs
@@ -26,8 +27,9 @@ __all__ = [
     "merging_price",
     "modes_covered",
     "movement",
+    "nearest_mode",
+    "partners",
     "realistic_share",
-    "ring_map",
     "sky_tint",
     "train",
     "wrong_pairs",

@@ -4,6 +4,15 @@ import torch
 from torch import Tensor
 
 
+def nearest_mode(points: Tensor, centres: Tensor) -> Tensor:
+    """The number of the mode that is nearest to each point.
+
+    Shapes:
+        points: (n, members, d); centres: (modes, d) → (n, members).
+    """
+    return torch.cdist(points.transpose(0, 1), centres[None]).argmin(-1).T
+
+
 def realistic_share(points: Tensor, centres: Tensor, radius: float) -> Tensor:
     """Share of the points within ``radius`` of some mode.
 
@@ -77,25 +86,24 @@ def merging_price(points: Tensor, group: Tensor) -> float:
     return float(price.abs().mean())
 
 
-def ring_map(outputs: Tensor, mode: Tensor, centres: Tensor) -> Tensor:
-    """To which target mode a generator sends most of each source mode.
+def partners(outputs: Tensor, inputs: Tensor, target: Tensor, source: Tensor) -> Tensor:
+    """To which target mode a generator sends most points of each source mode.
 
     Args:
         outputs: translations, shape (n, members, d).
-        mode: source mode of each input, shape (n, members).
-        centres: of the target, shape (modes, d).
+        inputs: what was translated, same shape, with points of every source mode.
+        target: centres of the target's modes, shape (k, d).
+        source: centres of the source's modes, shape (m, d).
 
     Returns:
-        Shape (members, source modes).
+        Shape (members, m).
     """
-    nearest = torch.cdist(outputs.transpose(0, 1), centres[None]).argmin(-1)
-    modes = int(mode.max()) + 1
-    return torch.stack(
-        [
-            torch.stack([nearest[k][mode[:, k] == m].mode().values for m in range(modes)])
-            for k in range(outputs.shape[1])
-        ]
-    )
+    reached, left = nearest_mode(outputs, target), nearest_mode(inputs, source)
+    rows = [
+        [int(reached[left[:, k] == mode, k].mode().values) for mode in range(len(source))]
+        for k in range(outputs.shape[1])
+    ]
+    return torch.tensor(rows)
 
 
 def _within(p: Tensor) -> Tensor:
