@@ -20,6 +20,8 @@ from .evaluate import evaluate_run, is_evaluated
 from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstruction
 from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
 from .maf import train_maf
+from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
+from .pixel_comparison import run_pixel_comparison
 from .report import RECORDED_FILES
 from .runs import record
 from .trained import cyclegan_config
@@ -60,6 +62,18 @@ def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: st
     return run_baselines(config, category, out)
 
 
+def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    """With the flow of the job maf-capsule, which is trained first where it is not there."""
+    name = "maf-capsule" if profile == "paper" else f"maf-capsule-{profile}"
+    flow_run = out.parents[1] / name / f"seed-{seed}"
+    if not has_metrics(flow_run) and not _maf(profile, seed, data, flow_run, device):
+        return False
+    config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
+    size = named_profile(profile).size
+    category = capsule_standin(size) if data is None else load_mvtec(data, size)
+    return run_pixel_comparison(config, flow_run, category, out)
+
+
 def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
     category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
@@ -94,6 +108,7 @@ def _cyclegan_job(standin: str, folder: str) -> Job:
 JOBS = {
     "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
+    "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
     "vae-capsule": Job((0, 1, 2), "mvtec/capsule", VAE_FILES, _vae),
     "flow-reconstruction-capsule": Job(
         (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction
