@@ -207,33 +207,36 @@ def _roc_band(
     return grid, low, high
 
 
-def methods(image: Mapping[str, Estimate], pixel: Mapping[str, Mapping[str, Estimate]], lang: str) -> Figure:
-    """Image and pixel AUROC of each method, with intervals.
+def methods(
+    image: Mapping[str, Estimate], pixel: Mapping[str, Mapping[str, Sequence[float]]], lang: str
+) -> Figure:
+    """Image AUROC of each method with its interval, and pixel AUROC, a dot for each seed.
 
     Args:
         image: estimate by method.
-        pixel: for each kind of map, ``raw`` and ``minus_mean``, the estimate by method.
+        pixel: for each kind of map, ``raw`` and ``minus_mean``, the values by method.
         lang: ``fa`` or ``en``.
     """
     words, names = _WORDS[lang], METHODS[lang]
-    panels = (("image level", {"": image}), ("pixel level", pixel))
     with style.language(lang):
-        fig, axes = plt.subplots(1, 2, figsize=(7.6, 2.9), sharey=True)
-        for ax, (title, kinds) in zip(axes, panels, strict=True):
-            for k, (kind, estimates) in enumerate(kinds.items()):
-                color = style.COLORS[("train", "validation")[k]]
-                shift = 0.24 * (k - (len(kinds) - 1) / 2)
-                for y, method in enumerate(names):
-                    e = estimates[method]
-                    ax.plot([e.low, e.high], [y + shift] * 2, color=color, lw=5, alpha=0.3)
-                    label = words[kind] if kind and y == 0 else None
-                    ax.plot(e.value, y + shift, "o", color=color, ms=5, label=label)
+        fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.1), sharey=True)
+        for y, method in enumerate(names):
+            e = image[method]
+            left.plot([e.low, e.high], [y, y], color=style.COLORS["light"], lw=6, alpha=0.5)
+            left.plot(e.value, y, "o", color=style.COLORS["train"], ms=5)
+            for kind, color, shift in (("raw", "train", -0.14), ("minus_mean", "validation", 0.14)):
+                values = pixel[kind][method]
+                label = words[kind] if y == 0 else None
+                right.plot(
+                    values, [y + shift] * len(values), "o", color=style.COLORS[color], ms=5, label=label
+                )
+        left.axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":")
+        for ax, title in ((left, "image level"), (right, "pixel level")):
             ax.set(title=words[title], xlabel=words["auroc"], yticks=range(len(names)))
-        axes[0].axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":")
-        axes[0].invert_yaxis()
-        axes[1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncol=2, fontsize=8.5)
+        left.invert_yaxis()
+        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncol=2, fontsize=8.5)
         fig = style.finish(fig, lang)
-        axes[0].set_yticks(range(len(names)), names.values())
+        left.set_yticks(range(len(names)), names.values())
         return fig
 
 
