@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +14,19 @@ from .networks import PatchDiscriminator
 
 @dataclass(frozen=True)
 class Stage:
-    """A layer with weights: its kind, the shape (channels, height, width) that it gives, its parameters."""
+    """Layers with weights that follow each other and are alike.
+
+    Attributes:
+        name: their kind.
+        shape: (channels, height, width) of what each gives.
+        parameters: of each.
+        count: how many they are.
+    """
 
     name: str
     shape: tuple[int, ...]
     parameters: int
+    count: int = 1
 
 
 def shape_table(network: nn.Module, size: int) -> list[Stage]:
@@ -25,11 +34,11 @@ def shape_table(network: nn.Module, size: int) -> list[Stage]:
 
     The network is run on one grey image, so this takes a forward pass.
     """
-    stages: list[Stage] = []
+    seen: list[tuple[str, tuple[int, ...], int]] = []
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         weights = sum(parameter.numel() for parameter in layer.parameters())
-        stages.append(Stage(type(layer).__name__, tuple(output.shape[1:]), weights))
+        seen.append((type(layer).__name__, tuple(output.shape[1:]), weights))
 
     layers = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d))
     hooks = [layer.register_forward_hook(note) for layer in layers]
@@ -39,7 +48,7 @@ def shape_table(network: nn.Module, size: int) -> list[Stage]:
     finally:
         for hook in hooks:
             hook.remove()
-    return stages
+    return [Stage(*stage, count=len(list(alike))) for stage, alike in groupby(seen)]
 
 
 @dataclass(frozen=True)

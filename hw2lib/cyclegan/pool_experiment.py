@@ -40,9 +40,9 @@ class Game:
         whole = len(self.loss) // window * window
         return self.loss[:whole].reshape(-1, window, self.loss.shape[1]).mean(1).std(0)
 
-    def memory(self) -> Tensor:
-        """Mean squared score of old images, shape (seeds,): large where the discriminator forgot them."""
-        return self.on_old.mean(0)
+    def forgetting(self) -> Tensor:
+        """How much worse old images are told apart than new ones: mean of on_old − on_new, shape (seeds,)."""
+        return (self.on_old - self.on_new).mean(0)
 
 
 def play(
@@ -57,13 +57,18 @@ def play(
     Args:
         pool: size of the image pool; 0 shows only the newest image.
         seeds: games side by side.
-        steps: per game.
+        steps: per game, at least 120.
         modes: normal distributions on the unit circle, standard deviation 0.2; a single one at the origin.
         learning_rate: of both players.
         seed: of all random numbers.
+
+    Raises:
+        ValueError: too few steps for images that are 50 steps old.
     """
+    if steps < 120:
+        raise ValueError(f"steps={steps}: expected at least 120")
     generator = torch.Generator().manual_seed(seed)
-    centres = _centres(modes)
+    data = centres(modes)
     theta = (0.5 * _normal(generator, seeds, 1, 2)).requires_grad_()
     judge = _Judges(seeds, generator)
     maker = torch.optim.Adam([theta], learning_rate, betas=(0.5, 0.999))
@@ -76,7 +81,7 @@ def play(
         maker.step()
         fake = fake.detach()
         shown = torch.stack([pools[k](fake[k], generator) for k in range(seeds)])
-        real = centres[torch.randint(len(centres), (seeds, 1), generator=generator)]
+        real = data[torch.randint(len(data), (seeds, 1), generator=generator)]
         real = real + NOISE * _normal(generator, seeds, 1, 2)
         loss = 0.5 * ((judge(real) - 1).square() + judge(shown).square()).flatten(1).mean(1)
         critic.zero_grad(set_to_none=True)
@@ -132,7 +137,8 @@ class _Judges:
         return x
 
 
-def _centres(modes: int) -> Tensor:
+def centres(modes: int) -> Tensor:
+    """Where the data have their modes, shape (modes, 2): on the unit circle; a single one at the origin."""
     angle = 2 * math.pi * torch.arange(modes, dtype=torch.float64) / modes
     circle = torch.stack([angle.cos(), angle.sin()], dim=1)
     return circle if modes > 1 else torch.zeros(1, 2, dtype=torch.float64)

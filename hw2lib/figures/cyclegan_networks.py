@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -12,6 +11,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from hw2lib.cyclegan.checkerboard import spectrum
+from hw2lib.cyclegan.geometry import Translation
 from hw2lib.cyclegan.pool_experiment import Game
 
 from . import style
@@ -35,7 +35,7 @@ _WORDS = {
         "with": "با انبارهٔ ۵۰تایی",
         "centre": "مُدهای داده",
         "spread": "پراکندگی نقطهٔ مولد",
-        "memory": "خطا روی تصاویر پیشین",
+        "forgetting": "فراموشی تصاویر پیشین",
         "kernel3": "ترانهاده، هستهٔ ۳",
         "kernel4": "ترانهاده، هستهٔ ۴",
         "resize": "تغییر اندازه",
@@ -45,10 +45,8 @@ _WORDS = {
         "untrained": "آموزش‌ندیده",
         "trained": "آموزش‌دیده",
         "sky": "ورودی",
-        "texture": "بافت و رنگ",
-        "shape": "شکل",
+        "mirror, no cycle loss": "آینه، بی زیان چرخه‌ای",
         "output": "خروجی",
-        "example": "نمونه‌ای از مقصد",
         "cycled": "بازگشت",
     },
     "en": {
@@ -69,7 +67,7 @@ _WORDS = {
         "with": "pool of 50",
         "centre": "modes of the data",
         "spread": "spread of the generator's point",
-        "memory": "error on earlier images",
+        "forgetting": "forgetting of earlier images",
         "kernel3": "transposed, kernel 3",
         "kernel4": "transposed, kernel 4",
         "resize": "resize",
@@ -79,10 +77,8 @@ _WORDS = {
         "untrained": "untrained",
         "trained": "trained",
         "sky": "input",
-        "texture": "texture and colour",
-        "shape": "shape",
+        "mirror, no cycle loss": "mirror, no cycle loss",
         "output": "output",
-        "example": "a member of the target",
         "cycled": "and back",
     },
 }
@@ -128,10 +124,10 @@ def tasks(rows: Mapping[str, Sequence[Tensor]], lang: str) -> Figure:
     names = ("input", "target", "resnet", "unet")
     with style.language(lang):
         fig, axes = plt.subplots(len(rows), 4, figsize=(6.4, 1.72 * len(rows)), squeeze=False)
-        for line, (task, images) in zip(axes, rows.items(), strict=True):
+        for row, (line, (task, images)) in enumerate(zip(axes, rows.items(), strict=True)):
             for ax, image, name in zip(line, images, names, strict=True):
                 _picture(ax, image)
-                if line is axes[0]:
+                if row == 0:
                     ax.set_title(words[name])
             line[0].set_ylabel(words[task])
         return style.finish(fig, lang)
@@ -142,21 +138,22 @@ def pool_games(without: Game, with_pool: Game, centres: Tensor, lang: str, membe
     words = _WORDS[lang]
     both = (("without", without, "plain"), ("with", with_pool, "discriminator"))
     with style.language(lang):
-        fig, axes = plt.subplots(1, 3, figsize=(8.4, 3.0))
+        fig, axes = plt.subplots(1, 3, figsize=(8.4, 3.3))
         for name, game, color in both:
             axes[0].plot(
                 *game.path[:, member].T.numpy(), lw=0.9, color=style.COLORS[color], label=words[name]
             )
         axes[0].plot(*centres.T.numpy(), "+", color=style.COLORS["reference"], ms=9, label=words["centre"])
-        axes[0].set(aspect="equal", xlim=(-1.9, 1.9), ylim=(-1.9, 2.9), xticks=(-1, 0, 1), yticks=(-1, 0, 1))
-        axes[0].legend(loc="upper center", fontsize=8, ncols=1)
-        measures = (("spread", Game.wander), ("memory", Game.memory))
+        axes[0].set(aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+        fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        measures = (("spread", Game.wander), ("forgetting", Game.forgetting))
         for ax, (title, measure) in zip(axes[1:], measures, strict=True):
             values = [measure(game).numpy() for _, game, _ in both]
             ax.plot([0, 1], np.stack(values), color="#bbbbbb", lw=0.8)
             for place, (value, (_, _, color)) in enumerate(zip(values, both, strict=True)):
                 ax.plot(np.full(len(value), place), value, "o", ms=4, color=style.COLORS[color])
-            ax.set(title=words[title], xlim=(-0.4, 1.4), ylim=(0, None))
+            ax.axhline(0, color=style.COLORS["reference"], lw=0.6)
+            ax.set(title=words[title], xlim=(-0.4, 1.4))
             ax.set_xticks([0, 1], [words["without"], words["with"]])
         return style.finish(fig, lang)
 
@@ -165,7 +162,7 @@ def overlaps(counts: Mapping[str, Tensor], lang: str) -> Figure:
     """How many products each output pixel sums, for three ways to double an image."""
     words = _WORDS[lang]
     with style.language(lang):
-        fig, axes = plt.subplots(1, len(counts), figsize=(7.6, 2.7))
+        fig, axes = plt.subplots(1, len(counts), figsize=(7.6, 3.1))
         for ax, (name, values) in zip(axes, counts.items(), strict=True):
             ax.imshow(values.numpy(), cmap="Blues", vmin=0, vmax=1.4 * float(values.max()))
             for (i, j), value in np.ndenumerate(values.numpy()):
@@ -186,11 +183,11 @@ def sky_spectra(sky: Tensor, outputs: Mapping[tuple[str, str], Tensor], lang: st
     colors = {"transposed": style.COLORS["anomalous"], "resize": style.COLORS["train"]}
     with style.language(lang):
         fig, axes = plt.subplots(2, 4, figsize=(8.4, 4.3), width_ratios=(1, 1, 1, 1.9))
-        for line, stage in zip(axes, ("untrained", "trained"), strict=True):
+        for row, (line, stage) in enumerate(zip(axes, ("untrained", "trained"), strict=True)):
             pictures = {"sky": sky, **{name: outputs[stage, name] for name in colors}}
             for ax, (name, images) in zip(line, pictures.items(), strict=False):
                 _picture(ax, images[0])
-                if line is axes[0]:
+                if row == 0:
                     ax.set_title(words[name])
             line[0].set_ylabel(words[stage])
             for name, color in colors.items():
@@ -204,25 +201,30 @@ def sky_spectra(sky: Tensor, outputs: Mapping[tuple[str, str], Tensor], lang: st
         return style.finish(fig, lang)
 
 
-def limits(rows: Mapping[str, Sequence[Tensor]], lang: str) -> Figure:
-    """A row per task: inputs, translations, the way back, and members of the target domain."""
+def limits(translations: Mapping[str, Translation], lang: str, which: int = 0) -> Figure:
+    """A row per small CycleGAN: an unseen image, its translation, the way back, and the right answer."""
     words = _WORDS[lang]
-    names = ("input", "output", "cycled", "example")
     with style.language(lang):
-        fig, axes = plt.subplots(len(rows), 4, figsize=(7.2, 1.95 * len(rows)), squeeze=False)
-        for line, (task, images) in zip(axes, rows.items(), strict=True):
-            for ax, image, name in zip(line, images, names, strict=True):
-                _picture(ax, image)
-                if line is axes[0]:
-                    ax.set_title(words[name])
-            line[0].set_ylabel(words[task])
+        fig, axes = plt.subplots(len(translations), 4, figsize=(6.6, 1.75 * len(translations)), squeeze=False)
+        for row, (line, (name, done)) in enumerate(zip(axes, translations.items(), strict=True)):
+            images = {
+                "input": done.inputs,
+                "output": done.outputs,
+                "cycled": done.cycled,
+                "target": done.answers,
+            }
+            for ax, (title, pictures) in zip(line, images.items(), strict=True):
+                _picture(ax, pictures[which])
+                if row == 0:
+                    ax.set_title(words[title])
+            line[0].set_ylabel(words[name])
         return style.finish(fig, lang)
 
 
 def _picture(ax: Axes, image: Tensor) -> None:
     """An image of values in [−1, 1], shape (3, height, width)."""
     pixels = (image.detach().clamp(-1, 1).permute(1, 2, 0) + 1) / 2
-    ax.imshow(pixels.to(torch.float32).numpy(), interpolation="nearest")
+    ax.imshow(pixels.float().numpy(), interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
     for spine in ax.spines.values():
