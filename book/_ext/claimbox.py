@@ -62,7 +62,7 @@ def claim_markdown(claim: dict, language: str) -> str:
 
 
 def ledger_markdown(claims: list[dict], language: str) -> str:
-    """The ledger as a MyST table, each verdict a link to the chapter whose cell settled it."""
+    """The ledger as a MyST table; a settled claim links to its box in the chapter."""
     words = WORDS[language]
     lines = [
         ":::{list-table}",
@@ -79,7 +79,7 @@ def ledger_markdown(claims: list[dict], language: str) -> str:
         settled = claim.get("verdict")
         verdict = VERDICTS[Verdict(settled)] if settled else {language: words["open"], "class": "claim-open"}
         lines += [
-            f"* - {claim['id']}",
+            f"* - {{ref}}`{claim['id']} <claim-{claim['id'].lower()}>`" if settled else f"* - {claim['id']}",
             f"  - {' '.join(claim['statement'][language].split())}",
             f"  - [{verdict[language]}]{{.verdict .{verdict['class']}}}",
             f"  - {measured_text(claim) if settled else ''}",

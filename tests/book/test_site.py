@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -175,10 +174,20 @@ def test_ledger_page_lists_every_claim(pages):
     assert missing == []
 
 
-def test_settled_claims_link_to_the_page_that_settles_them(pages):
+def test_settled_claims_link_to_the_box_that_settles_them(pages):
+    links = {attrs["href"] for _, attrs in pages["book/claims.html"].having("href")}
     for entry in load_ledger():
-        boxes = Counter(pages[f"notebooks/{entry['notebook']}.html"].ids())
-        assert f"claim-{entry['id'].replace('.', '-').lower()}" in boxes, entry["id"]
+        page, box = f"notebooks/{entry['notebook']}.html", f"claim-{entry['id'].replace('.', '-').lower()}"
+        assert box in pages[page].ids(), entry["id"]
+        assert f"../{page}#{box}" in links, entry["id"]
+
+
+def test_every_page_states_the_licences_and_no_date(site, pages, language):
+    for name in pages:
+        text = (site / language / name).read_text("utf-8")
+        footer = re.search(r'<footer class="bd-footer-content">(.*?)</footer>', text, re.S)[1]
+        assert "CC BY 4.0" in footer and "MIT" in footer, name
+        assert not re.search(r"\b20\d\d\b", footer), f"{name}: a date makes each day's build another"
 
 
 def test_english_pages_are_english(site):
