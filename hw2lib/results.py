@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,11 +58,37 @@ class RecordedRun:
 
     def sample_sheet(self, columns: int = 5, padding: int = 2) -> np.ndarray:
         """The images of samples.png, uint8 of shape (rows, columns, size, size, 3)."""
-        sheet, size = read_rgb(self.path / "samples.png", None), self.config["size"]
-        step = size + padding
-        rows = (sheet.shape[0] - padding) // step
-        tiles = sheet[padding : padding + rows * step, padding : padding + columns * step]
-        return tiles.reshape(rows, step, columns, step, 3).swapaxes(1, 2)[:, :, :size, :size]
+        return cut_sheet(self.path / "samples.png", self.config["size"], columns, padding)
+
+    # What follows is of CycleGAN runs.
+
+    @property
+    def epochs(self) -> list[int]:
+        """The epochs whose networks translated, and were measured on, the test images."""
+        return [row["epoch"] for row in self.metrics["test"]]
+
+    def contact_sheet(self, epoch: int) -> np.ndarray:
+        """What the networks made of the same test images, uint8 of shape (4, 6, size, size, 3).
+
+        Rows: G(x), F(G(x)), F(y), G(F(y)) for x of testA and y of testB.
+        """
+        return cut_sheet(self.path / f"epoch-{epoch:02d}.png", self.config["size"], columns=6)
+
+    @cached_property
+    def measures(self) -> Table:
+        """Cycle, identity and translation measures, a row per measured epoch, a column per measure."""
+        translation = {row["epoch"]: row for row in self.metrics["translation"]["epochs"]}
+        return columns_of([row | translation[row["epoch"]] for row in self.metrics["test"]])
+
+    @cached_property
+    def references(self) -> dict[str, dict[str, float]]:
+        """The measures of untranslated images (``source``) and of real ones of the target (``real``)."""
+        return self.metrics["translation"]["reference"]
+
+    @cached_property
+    def steganography(self) -> Table:
+        """Reconstruction errors as translations are disturbed; see hw2lib.cyclegan.steganography."""
+        return columns_of(self.metrics["steganography"])
 
 
 def paper_runs(name: str) -> list[RecordedRun]:
@@ -75,6 +102,37 @@ def paper_runs(name: str) -> list[RecordedRun]:
     if not runs:
         raise UserError(f"{folder}: no recorded runs")
     return sorted(runs, key=lambda run: run.seed)
+
+
+def paper_run(name: str) -> RecordedRun:
+    """The recorded run of a job with one seed, such as ``cyclegan-apple2orange``.
+
+    Raises:
+        UserError: nothing is recorded under that name.
+    """
+    folder = paper_root() / name
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: no recorded run")
+    return RecordedRun(folder)
+
+
+def cut_sheet(path: Path, size: int, columns: int, padding: int = 2) -> np.ndarray:
+    """The images of a sheet of ``columns`` columns, uint8 of shape (rows, columns, size, size, 3).
+
+    Raises:
+        UserError: the sheet cannot be read, or is no such sheet.
+    """
+    sheet, step = read_rgb(path, None), size + padding
+    rows = (sheet.shape[0] - padding) // step
+    if sheet.shape[:2] != (padding + rows * step, padding + columns * step) or rows < 1:
+        raise UserError(f"{path}: is no sheet of {columns} columns of images of {size} pixels")
+    tiles = sheet[padding:, padding:]
+    return tiles.reshape(rows, step, columns, step, 3).swapaxes(1, 2)[:, :, :size, :size]
+
+
+def columns_of(rows: Sequence[Mapping[str, object]]) -> Table:
+    """Rows with the same keys as columns."""
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def read_table(path: Path) -> Table:

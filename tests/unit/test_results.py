@@ -8,7 +8,7 @@ import torch
 
 from hw2lib.anomaly import auroc_interval, auroc_per_defect
 from hw2lib.errors import UserError
-from hw2lib.results import RecordedRun, paper_root, paper_runs, read_table, select
+from hw2lib.results import RecordedRun, cut_sheet, paper_root, paper_run, paper_runs, read_table, select
 from hw2lib.training.config import MAFConfig
 from hw2lib.training.jobs import JOBS
 from hw2lib.training.report import RECORDED_FILES, save_grid
@@ -75,6 +75,36 @@ def test_the_sheet_is_cut_into_its_images(root):
     sheet = RecordedRun(out).sample_sheet()
     assert sheet.shape == (3, 5, 8, 8, 3)
     assert np.array_equal(sheet.reshape(15, 8, 8, 3), images.permute(0, 2, 3, 1).numpy())
+
+
+def test_a_cyclegan_run_reads_as_tables_and_sheets(root):
+    out = root / "cyclegan-apple2orange"
+    out.mkdir()
+    write_json(out / "config.json", {"seed": 0, "size": 8})
+    test = [{"epoch": e, "cycle_l1_A": e / 10} for e in (1, 10)]
+    translation = {
+        "epochs": [{"epoch": e, "success_A": e / 20} for e in (1, 10)],
+        "reference": {"source": {"success_A": 0.0}},
+    }
+    hidden = [{"epoch": 1, "kind": kind, "level": 0.0, "error": 2.0} for kind in ("noise", "rounding")]
+    metrics = {"test": test, "translation": translation, "steganography": hidden}
+    write_json(out / "metrics.json", metrics)
+    images = torch.arange(24, dtype=torch.uint8).view(24, 1, 1, 1).expand(24, 3, 8, 8)
+    save_grid(out / "epoch-10.png", images, columns=6)
+    run = paper_run("cyclegan-apple2orange")
+    assert run.epochs == [1, 10] and run.references["source"] == {"success_A": 0.0}
+    assert run.measures["cycle_l1_A"].tolist() == [0.1, 1.0]
+    assert run.measures["success_A"].tolist() == [0.05, 0.5]
+    assert select(run.steganography, kind="rounding")["error"].tolist() == [2.0]
+    sheet = run.contact_sheet(10)
+    assert sheet.shape == (4, 6, 8, 8, 3)
+    assert np.array_equal(sheet[:, :, 0, 0, 0], np.arange(24).reshape(4, 6))
+    with pytest.raises(UserError, match="cannot be read as an image"):
+        run.contact_sheet(1)
+    with pytest.raises(UserError, match="is no sheet of 5 columns"):
+        cut_sheet(out / "epoch-10.png", 8, columns=5)
+    with pytest.raises(UserError, match="cyclegan-other: no recorded run"):
+        paper_run("cyclegan-other")
 
 
 def test_columns_are_numbers_where_all_values_are(tmp_path):

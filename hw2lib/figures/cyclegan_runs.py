@@ -1,0 +1,225 @@
+"""Figures of chapters 10 and 11: data, losses, sheets of outputs, measures per epoch, steganography."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from hw2lib.results import RecordedRun, Table, select
+
+from . import style
+
+# The names of the two domains, by set.
+DOMAINS = {
+    "apple2orange": {"fa": ("سیب", "پرتقال"), "en": ("apples", "oranges")},
+    "summer2winter": {"fa": ("تابستان", "زمستان"), "en": ("summer", "winter")},
+}
+_WORDS = {
+    "fa": {
+        "epoch": "دور",
+        "cycle": "زیان چرخه",
+        "discriminator": "زیان تمیزدهنده",
+        "generator": "زیان تخاصمی مولد",
+        "rows": ("ترجمهٔ {a} به {b}", "بازگشت به {a}", "ترجمهٔ {b} به {a}", "بازگشت به {b}"),
+        "success": "سهم پذیرفته در دامنهٔ مقصد",
+        "colour": "فاصلهٔ رنگ تا مقصد (سطح)",
+        "classifier_kid": "فاصلهٔ KID (با ویژگی‌های\nرده‌بند آموزش‌دیده در همین‌جا)",
+        "cycle_psnr": "چرخه: PSNR (dB)",
+        "cycle_ssim": "چرخه: SSIM",
+        "identity_l1": "خطای همانی (L1)",
+        "source": "بی‌ترجمه",
+        "real": "تصویر واقعی مقصد",
+        "noise": "انحراف معیار نوفه (سطح)",
+        "error": "خطای بازسازی (سطح)",
+        "moved": "جابه‌جایی بازسازی (سطح)",
+        "size": "اندازهٔ خود آشفتگی",
+        "rounding": "گرد کردن",
+        "jpeg": "فشرده‌سازی JPEG {level}",
+        "blur": "تاری {level}",
+        "none": "بی‌آشفتگی",
+        "to": "{a} به {b}",
+        "standin": "تصویرهای ساختگی",
+    },
+    "en": {
+        "epoch": "epoch",
+        "cycle": "cycle loss",
+        "discriminator": "discriminator loss",
+        "generator": "generator loss",
+        "rows": ("{a} to {b}", "and back to {a}", "{b} to {a}", "and back to {b}"),
+        "success": "taken for the target domain",
+        "colour": "colour distance to target (levels)",
+        "classifier_kid": "KID (features of a\nclassifier trained here)",
+        "cycle_psnr": "cycle PSNR (dB)",
+        "cycle_ssim": "cycle SSIM",
+        "identity_l1": "identity error (L1)",
+        "source": "untranslated",
+        "real": "real images of the target",
+        "noise": "standard deviation of the noise (levels)",
+        "error": "reconstruction error (levels)",
+        "moved": "reconstruction moved by (levels)",
+        "size": "size of the disturbance itself",
+        "rounding": "rounding",
+        "jpeg": "JPEG {level}",
+        "blur": "blur {level}",
+        "none": "undisturbed",
+        "to": "{a} to {b}",
+        "standin": "generated images",
+    },
+}
+_PANELS = (
+    ("cycle", ("cycle_A", "cycle_B")),
+    ("discriminator", ("D_A", "D_B")),
+    ("generator", ("G_A", "G_B")),
+)
+_MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", "identity_l1")
+_BROAD = 101  # values in the moving average of the loss curves
+
+
+def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, columns: int = 6) -> Figure:
+    """Training images of both domains, evenly spaced, as the networks see them.
+
+    Args:
+        images: per split, uint8 of shape (n, 3, side, side).
+        pair: ``apple2orange`` or ``summer2winter``.
+        standin: whether they are generated; the figure then says so.
+        lang: edition.
+        columns: images of each domain.
+    """
+    rows = []
+    for split in ("trainA", "trainB"):
+        chosen = np.linspace(0, len(images[split]) - 1, columns).round().astype(int)
+        rows.append(images[split][chosen].permute(0, 2, 3, 1).numpy())
+    names = list(DOMAINS[pair][lang])
+    if standin:
+        names = [f"{name} ({_WORDS[lang]['standin']})" for name in names]
+    return _sheet(np.stack(rows), names, lang, shown=128)
+
+
+def contact_sheet(run: RecordedRun, epoch: int, pair: str, lang: str) -> Figure:
+    """What the networks made of six test images of each domain after an epoch, a labelled row per step."""
+    a, b = DOMAINS[pair][lang]
+    names = [row.format(a=a, b=b) for row in _WORDS[lang]["rows"]]
+    return _sheet(run.contact_sheet(epoch), names, lang, shown=128)
+
+
+def losses(run: RecordedRun, pair: str, lang: str) -> Figure:
+    """Cycle (green), discriminator (blue) and generator losses (orange), raw and smoothed, both directions.
+
+    Solid: the direction A → B; dashed: B → A.
+    """
+    words, table = _WORDS[lang], run.losses
+    last = np.max(table["epoch"])
+    epochs = table["step"] / table["step"].max() * last
+    with style.language(lang):
+        fig, axes = plt.subplots(3, 1, figsize=(7.4, 7.0), sharex=True)
+        for ax, (role, terms) in zip(axes, _PANELS, strict=True):
+            smooth = [moving_average(table[term], _BROAD) for term in terms]
+            for term in terms:
+                ax.plot(epochs, table[term], color=style.COLORS[role], lw=0.4, alpha=0.22)
+            for values, dashes, name in zip(smooth, ("-", (0, (4, 2))), _directions(pair, lang), strict=True):
+                ax.plot(epochs, values, color=style.COLORS[role], lw=1.8, ls=dashes, label=name)
+            # Single steps that stick out would flatten the curve.
+            top = max(np.quantile(table[term], 0.995) for term in terms)
+            ax.set(ylabel=words[role], ylim=(0, 1.05 * top), xlim=(0, last))
+            ax.legend(loc="upper right", ncols=2)
+        axes[-1].set_xlabel(words["epoch"])
+        return style.finish(fig, lang)
+
+
+def moving_average(values: np.ndarray, width: int) -> np.ndarray:
+    """Centred mean over ``width`` values, over fewer at the ends; same length."""
+    kernel = np.ones(min(width, len(values)))
+    return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
+
+
+def measures(run: RecordedRun, pair: str, lang: str) -> Figure:
+    """Every measure at the measured epochs, beside untranslated images and real ones of the target."""
+    words, table, references = _WORDS[lang], run.measures, run.references
+    with style.language(lang):
+        fig, axes = plt.subplots(2, 3, figsize=(8.6, 5.0))
+        for ax, measure in zip(axes.flat, _MEASURES, strict=True):
+            lines = zip("AB", ("o-", "s--"), ("anomalous", "train"), _directions(pair, lang), strict=True)
+            for direction, mark, role, name in lines:
+                column, color = f"{measure}_{direction}", style.COLORS[role]
+                ax.plot(table["epoch"], table[column], mark, color=color, ms=5, label=name)
+                for which, dashes in (("source", ":"), ("real", "-.")):
+                    if column in references[which]:
+                        ax.axhline(references[which][column], color=color, lw=1, ls=dashes, alpha=0.7)
+            ax.set(title=words[measure], xticks=table["epoch"])
+        for which, dashes in (("source", ":"), ("real", "-.")):
+            axes[0, 0].plot([], [], color=style.COLORS["plain"], ls=dashes, label=words[which])
+        for ax in axes[1]:
+            ax.set_xlabel(words["epoch"])
+        fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        return style.finish(fig, lang)
+
+
+def steganography(run: RecordedRun, pair: str, lang: str) -> Figure:
+    """How far the reconstruction moves when the translated image is disturbed, per measured epoch.
+
+    Above: noise of growing strength, with the size of the noise itself as the line of a generator that
+    passes it on unchanged. Below: the reconstruction error under rounding, JPEG and blur at the last epoch.
+    """
+    words, epochs = _WORDS[lang], run.epochs
+    shades = np.linspace(0.35, 1.0, len(epochs))
+    with style.language(lang):
+        fig, axes = plt.subplots(2, 2, figsize=(8.2, 6.4), sharey="row")
+        for (top, bottom), direction, name in zip(axes.T, "AB", _directions(pair, lang), strict=True):
+            for epoch, shade in zip(epochs, shades, strict=True):
+                table = select(run.steganography, epoch=epoch, direction=direction, kind="noise")
+                disturbed = table["level"] > 0
+                x, y = table["level"][disturbed], table["moved"][disturbed]
+                label = f"{words['epoch']} {style.digits(epoch, lang)}"
+                top.loglog(x, y, "o-", ms=4, color=style.COLORS["cycle"], alpha=shade, label=label)
+            top.loglog(
+                x, table["size"][disturbed], ls=":", color=style.COLORS["reference"], label=words["size"]
+            )
+            top.set(title=name, xlabel=words["noise"])
+            _disturbances(
+                bottom, select(run.steganography, epoch=epochs[-1], direction=direction), words, lang
+            )
+        axes[0, 0].set_ylabel(words["moved"])
+        fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        axes[1, 0].set_xlabel(words["error"])
+        axes[1, 1].set_xlabel(words["error"])
+        return style.finish(fig, lang)
+
+
+def _disturbances(ax: Axes, table: Table, words: dict, lang: str) -> None:
+    """Bars of the reconstruction error, with the size of each disturbance as a mark."""
+    kept = (table["kind"] != "noise") | (table["level"] == 0)
+    names = []
+    for kind, level in zip(table["kind"][kept], table["level"][kept], strict=True):
+        word = words["none" if kind == "noise" else str(kind)]
+        names.append(word.format(level=style.digits(f"{level:g}", lang)))
+    places = np.arange(len(names))
+    ax.barh(places, table["error"][kept], color=style.COLORS["cycle"], height=0.6)
+    ax.plot(table["size"][kept], places, "D", color=style.COLORS["reference"], ms=4)
+    ax.set_yticks(places, names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _directions(pair: str, lang: str) -> tuple[str, str]:
+    a, b = DOMAINS[pair][lang]
+    to = _WORDS[lang]["to"]
+    return to.format(a=a, b=b), to.format(a=b, b=a)
+
+
+def _sheet(pictures: np.ndarray, names: Sequence[str], lang: str, shown: int) -> Figure:
+    """Pictures, uint8 of shape (rows, columns, size, size, 3), ``shown`` pixels wide, named by row."""
+    rows, columns = pictures.shape[:2]
+    gap, title = 4, 30
+    width, height = columns * (shown + gap), rows * (shown + title)
+    with style.language(lang):
+        fig = plt.figure(figsize=(width / 110, height / 110), dpi=110, layout="none")
+        for row, name in enumerate(names):
+            bottom = (rows - 1 - row) * (shown + title) / height
+            fig.text(0.5, bottom + (shown + 5) / height, name, ha="center", va="bottom")
+            for column in range(columns):
+                ax = fig.add_axes((column * (shown + gap) / width, bottom, shown / width, shown / height))
+                ax.imshow(pictures[row, column], interpolation="nearest")
+                ax.set_axis_off()
+        return style.finish(fig, lang)
