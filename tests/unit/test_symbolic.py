@@ -122,6 +122,54 @@ def test_branches_in_high_precision():
             assert abs(mass - preimages) < mpmath.mpf(10) ** -35
 
 
+def random_points(n, lower, upper, seed=0):
+    """Random rationals, so that 50 digits of them are exact."""
+    rng = np.random.default_rng(seed)
+    return [sp.Rational(int(k), 10**9) for k in rng.integers(lower * 10**9, upper * 10**9, n)]
+
+
+@pytest.mark.parametrize(
+    "derive, expected, lower, upper",
+    [
+        (lambda: change_of_variables(uniform(0, 2), sp.log(X), X), lambda x: 1 / (2 * x), 1, 7),
+        (lambda: change_of_variables(NORMAL, (Y - 3) / 2, Y), lambda x: mpmath.npdf(x, 3, 2), -2, 8),
+        (
+            lambda: change_of_variables_by_branches(NORMAL, Z**2, X),
+            lambda x: mpmath.exp(-x / 2) / mpmath.sqrt(2 * mpmath.pi * x),
+            0,
+            12,
+        ),
+        (lambda: change_of_variables_by_branches(NORMAL, abs(Z), X), lambda x: 2 * mpmath.npdf(x), 0, 6),
+        (
+            lambda: change_of_variables_by_branches(uniform(-sp.pi, sp.pi), sp.cos(Z), Y),
+            lambda x: 1 / (mpmath.pi * mpmath.sqrt(1 - x**2)),
+            -1,
+            1,
+        ),
+    ],
+)
+def test_densities_at_random_points_in_fifty_digits(derive, expected, lower, upper):
+    """Against closed forms written in mpmath, which sympy has not seen."""
+    density = derive().density
+    with mpmath.workdps(60):
+        for point in random_points(20, lower, upper):
+            found = mpmath.mpf(sp.N(density.expression.subs(density.variable, point), 60))
+            exact = expected(mpmath.mpf(point.p) / point.q)
+            assert abs(found - exact) < mpmath.mpf(10) ** -50 * abs(exact)
+
+
+def test_rayleigh_at_random_points_in_fifty_digits():
+    polar = change_of_variables_in_the_plane(GAUSS, **POLAR, support=((0, sp.oo), (-sp.pi, sp.pi)))
+    with mpmath.workdps(60):
+        for r, theta in zip(random_points(10, 0, 5), random_points(10, -3, 3, seed=1), strict=True):
+            found = mpmath.mpf(sp.N(polar.density.expression.subs({R: r, THETA: theta}), 60))
+            # The density in the plane at that point, times the area of a cell in r and θ.
+            radius, angle = (mpmath.mpf(value.p) / value.q for value in (r, theta))
+            a, b = radius * mpmath.cos(angle), radius * mpmath.sin(angle)
+            exact = mpmath.npdf(a) * mpmath.npdf(b) * radius
+            assert abs(found - exact) < mpmath.mpf(10) ** -50 * exact
+
+
 def test_distribution_function_of_a_square():
     derivation = change_of_variables_by_branches(NORMAL, Z**2, X)
     cdf = sp.lambdify(X, derivation.density.cumulative(), ["scipy", "numpy"])
