@@ -74,7 +74,7 @@ def relative_error(output: Tensor, target: Tensor) -> float:
 
     A grey answer gets 1; an answer that leaves a shape where it was, while it should be elsewhere, gets 2.
     """
-    return float((output - target).abs().sum() / target.abs().sum())
+    return float((output.detach() - target).abs().sum() / target.abs().sum())
 
 
 @torch.no_grad()
