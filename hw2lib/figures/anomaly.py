@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -207,29 +208,22 @@ def _roc_band(
     return grid, low, high
 
 
-def methods(
-    image: Mapping[str, Estimate], pixel: Mapping[str, Mapping[str, Sequence[float]]], lang: str
-) -> Figure:
-    """Image AUROC of each method with its interval, and pixel AUROC, a dot for each seed.
+def methods(image: Mapping[str, Estimate], pixel: Mapping[str, Mapping[str, Estimate]], lang: str) -> Figure:
+    """Image and pixel AUROC of each method, with intervals.
 
     Args:
         image: estimate by method.
-        pixel: for each kind of map, ``raw`` and ``minus_mean``, the values by method.
+        pixel: for each kind of map, ``raw`` and ``minus_mean``, the estimate by method.
         lang: ``fa`` or ``en``.
     """
     words, names = _WORDS[lang], METHODS[lang]
+    marks = (("raw", "train", -0.15), ("minus_mean", "validation", 0.15))
     with style.language(lang):
         fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.1), sharey=True)
         for y, method in enumerate(names):
-            e = image[method]
-            left.plot([e.low, e.high], [y, y], color=style.COLORS["light"], lw=6, alpha=0.5)
-            left.plot(e.value, y, "o", color=style.COLORS["train"], ms=5)
-            for kind, color, shift in (("raw", "train", -0.14), ("minus_mean", "validation", 0.14)):
-                values = pixel[kind][method]
-                label = words[kind] if y == 0 else None
-                right.plot(
-                    values, [y + shift] * len(values), "o", color=style.COLORS[color], ms=5, label=label
-                )
+            _interval(left, image[method], y, "train", None)
+            for kind, color, shift in marks:
+                _interval(right, pixel[kind][method], y + shift, color, words[kind] if y == 0 else None)
         left.axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":")
         for ax, title in ((left, "image level"), (right, "pixel level")):
             ax.set(title=words[title], xlabel=words["auroc"], yticks=range(len(names)))
@@ -238,6 +232,11 @@ def methods(
         fig = style.finish(fig, lang)
         left.set_yticks(range(len(names)), names.values())
         return fig
+
+
+def _interval(ax: Axes, estimate: Estimate, y: float, color: str, label: str | None) -> None:
+    ax.plot([estimate.low, estimate.high], [y, y], color=style.COLORS[color], lw=5, alpha=0.3)
+    ax.plot(estimate.value, y, "o", color=style.COLORS[color], ms=5, label=label)
 
 
 def per_defect(areas: Sequence[Mapping[str, Estimate]], lang: str) -> Figure:
