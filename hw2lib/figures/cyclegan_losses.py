@@ -95,7 +95,7 @@ def translations(
             ax.set(title=title, xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
             ax.set_aspect("equal")
             ax.grid(False)
-            ax.spines[:].set_visible(False)
+            ax.spines[:].set(visible=True, color="#cccccc")
         return style.finish(fig, lang)
 
 
