@@ -28,7 +28,8 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
         (``real``), which bound what can be expected; ``epochs``: a row per epoch. The measures, with
         suffix A for G(x), x of testA, and B for F(y), y of testB, all after rounding to 8 bits:
 
-        * ``success``: share that the classifier takes for the target domain;
+        * ``success``: share that the classifier takes for the target domain, which only has to know what
+          separates the two: a picture of neither can succeed;
         * ``colour``: :func:`~hw2lib.cyclegan.distances.colour_distance` to the target's test images;
         * ``classifier_kid``: :func:`~hw2lib.cyclegan.distances.kernel_distance` to them, in features of
           that classifier: KID (features of a classifier trained here).

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from torchmetrics.image.kid import KernelInceptionDistance
 
@@ -56,6 +56,7 @@ def copy(run, tmp_path, monkeypatch):
 LEVELS = arrays(np.uint8, (2, 3, 4, 4))
 
 
+@settings(deadline=None)
 @given(LEVELS, LEVELS)
 def test_colour_distance_is_that_of_sorted_pixels(a, b):
     """In one dimension, with equally many values, the best transport pairs them in order."""
