@@ -118,7 +118,9 @@ class _Loop(EpochLoop):
         state.optimizer.zero_grad(set_to_none=True)
         loss = state.vae(self.share(x), self.share(noise)).mean()
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(state.vae, state.optimizer, max_norm=config.clip_norm)
+        self.fabric.clip_gradients(
+            state.vae, state.optimizer, max_norm=config.clip_norm, error_if_nonfinite=False
+        )
         state.optimizer.step()
         value = float(self.fabric.all_reduce(loss.detach()))
         if not math.isfinite(value):

@@ -1,0 +1,95 @@
+"""Images through a trained flow and back: what a run leaves behind, and what the recorded runs hold."""
+
+import numpy as np
+import pytest
+
+from hw2lib.anomaly import auroc_per_defect, flow_reconstruction_errors, nll_scores
+from hw2lib.data import capsule_standin
+from hw2lib.errors import UserError
+from hw2lib.results import paper_runs, read_table, select
+from hw2lib.training import jobs
+from hw2lib.training.config import MAFConfig
+from hw2lib.training.flow_reconstruction import (
+    FLOW_RECONSTRUCTION_PROFILES,
+    RECORDED_FILES,
+    run_flow_reconstruction,
+    stranger_images,
+)
+from hw2lib.training.runs import read_json
+from hw2lib.training.trained import load_flow
+
+TINY = FLOW_RECONSTRUCTION_PROFILES["quick"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return capsule_standin(16, train=20, good=4, per_defect=2)
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("there-and-back") / "run"
+    assert run_flow_reconstruction(TINY, data, out, "cpu")
+    return out
+
+
+def test_a_run_leaves_its_files(run, data):
+    assert {path.name for path in run.iterdir()} == set(RECORDED_FILES) | {"flow"}
+    assert MAFConfig.model_validate(read_json(run / "config.json")) == TINY
+    assert read_json(run / "environment.json")["data"]["checksum"] == data.checksum
+
+
+def test_the_table_is_that_of_the_flow(run, data):
+    table, metrics = read_table(run / "scores.csv"), read_json(run / "metrics.json")
+    assert table["file"].tolist() == data.test_files
+    flow, _ = load_flow(run / "flow")
+    np.testing.assert_allclose(table["nll"], nll_scores(flow, data.test), rtol=1e-6)
+    sets = stranger_images(16) | {"test": data.test}
+    for precision, model in (("single", flow), ("double", flow.double())):
+        for name, images in sets.items():
+            found = flow_reconstruction_errors(model, images).mean()
+            # Rounding of a sum depends on how it is cut up; its size does not.
+            assert metrics["errors"][name][precision] == pytest.approx(found, rel=0.5)
+        areas = auroc_per_defect(table["defect"], table[precision])
+        assert metrics[precision]["auroc"]["all"]["value"] == pytest.approx(areas["all"])
+        flow = load_flow(run / "flow")[0]
+
+
+def test_errors_are_those_of_the_precision(run):
+    for errors in read_json(run / "metrics.json")["errors"].values():
+        assert 0 < errors["double"] < 1e-28 < errors["single"] < 1e-11
+
+
+def test_a_finished_flow_is_not_trained_again(run, data):
+    before = (run / "flow" / "losses.csv").read_bytes()
+    for name in RECORDED_FILES:
+        (run / name).rename(run / f"{name}.old")
+    assert run_flow_reconstruction(TINY, data, run, "cpu")
+    assert (run / "flow" / "losses.csv").read_bytes() == before
+    for name in RECORDED_FILES:
+        (run / f"{name}.old").unlink()
+    with pytest.raises(UserError, match="already holds a run"):
+        run_flow_reconstruction(TINY, data, run, "cpu")
+
+
+def test_strangers_are_images_of_the_asked_size():
+    strangers = stranger_images(24, n=3)
+    assert strangers.keys() == {"noise", "apple"}
+    assert all(images.shape == (3, 3, 24, 24) for images in strangers.values())
+    assert strangers["noise"].float().mean().item() == pytest.approx(127.5, abs=5)
+
+
+def test_the_recorded_runs_agree_with_their_scores(monkeypatch):
+    monkeypatch.delenv("HW2_RESULTS", raising=False)
+    runs, (flow, *_) = paper_runs("flow-reconstruction-capsule"), paper_runs("maf-capsule")
+    assert [run.seed for run in runs] == list(jobs.JOBS["flow-reconstruction-capsule"].seeds)
+    paper = FLOW_RECONSTRUCTION_PROFILES["paper"]
+    for run in runs:
+        assert {path.name for path in run.path.iterdir()} == set(RECORDED_FILES)
+        assert MAFConfig.model_validate(run.config) == paper.model_copy(update={"seed": run.seed})
+        assert run.environment["data"] == flow.environment["data"]
+        assert run.scores["file"].tolist() == select(flow.scores, weights="ema")["file"].tolist()
+        for name in ("nll", "single", "double"):
+            areas = auroc_per_defect(run.scores["defect"], run.scores[name])
+            recorded = {k: v["value"] for k, v in run.metrics[name]["auroc"].items()}
+            assert recorded == pytest.approx(areas, abs=1e-6)
