@@ -1,4 +1,4 @@
-"""The staged inverse for the CPU: the same sums as in staged_inverse, in an order that suits a processor.
+"""The staged inverse of several samples on the CPU: the sums of staged_inverse in a better order.
 
 A product of a few rows with a long vector runs at the speed of memory only if many rows go together.
 So stages are taken in groups: what a group's units and outputs receive from everything before the
@@ -8,7 +8,6 @@ stage by stage in NumPy, whose calls cost a fraction of Torch's.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -65,12 +64,11 @@ def _group(stages: Sequence["Stage"]) -> Group:
 
 def grouped_inverse(made: "MADE", given: Tensor, standardize: bool = False) -> Tensor:
     """The same y as ``staged_inverse`` gives, for float32 and float64 on the CPU; (batch, D)."""
-    given = given.t().contiguous()
-    shape, given = given.shape, _values(given)
-    values = [np.empty((n, *given.shape[1:]), given.dtype) for n in (made.features, *made.hidden_features)]
+    given = given.detach().t().contiguous().numpy()
+    values = [np.empty((n, given.shape[1]), given.dtype) for n in (made.features, *made.hidden_features)]
     for group in made.inverse_groups:
         _solve(group, made, given, values, _standardize if standardize else _scale_and_shift)
-    return torch.from_numpy(values[0]).view(shape).t()
+    return torch.from_numpy(values[0]).t()
 
 
 def _solve(
@@ -81,16 +79,15 @@ def _solve(
     hidden = []
     for k, layer in enumerate(made.hidden):
         corner, old = _parts(layer, group.ranges[k : k + 2], values[k])
-        hidden.append((corner, old.tolist() if given.ndim == 1 else old, added[k], added[k + 1]))
+        hidden.append((corner, old, added[k], added[k + 1]))
     heads = [_parts(layer, group.ranges[-2:], values[-1]) for layer in (made.mean, made.log_scale)]
     corner, old = (np.stack(parts) for parts in zip(*heads, strict=True))
-    relu = _relu if given.ndim == 1 else partial(np.maximum, 0)
     lo, hi = group.ranges[-1]
     last, given, y, bound = added[-1], given[lo:hi], values[0][lo:hi], made.bound
     for *units, (new, lo, hi) in group.stages:
         for (weights, received, below, above), (n, a, b) in zip(hidden, units, strict=True):
             for row in range(a, b):
-                above[row] = relu(weights[row, :n].dot(below[:n]) + received[row])
+                above[row] = np.maximum(weights[row, :n].dot(below[:n]) + received[row], 0)
         mean, log_scale = np.matmul(corner[:, lo:hi, :new], last[:new]) + old[:, lo:hi]
         np.minimum(log_scale, bound, out=log_scale)
         np.maximum(log_scale, -bound, out=log_scale)
@@ -119,25 +116,4 @@ def _parts(
         return values[:0], values[:0]
     weight = layer.block(slice(lo, hi), slice(0, top)).detach().numpy()
     bias = layer.bias.detach().numpy()[lo:hi]
-    return weight[:, known:], _product(weight[:, :known], values[:known], bias)
-
-
-def _relu(z: np.floating) -> np.floating | float:
-    return 0.0 if z < 0 else z
-
-
-def _product(weight: np.ndarray, values: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """W v + b for one sample, v of shape (in,), or several, v of shape (in, batch).
-
-    For one sample row by row: the weights are then read in the order in which they lie in memory,
-    which for rows as short as 512 is several times faster than BLAS's product of matrix and vector.
-    """
-    if values.ndim == 1:
-        return np.vecdot(weight, values) + bias
-    return weight @ values + bias[:, None]
-
-
-def _values(t: Tensor) -> np.ndarray:
-    """The same memory as a NumPy array; one sample becomes a vector, which multiplies faster."""
-    array = t.detach().numpy()
-    return array[:, 0] if array.shape[1] == 1 else array
+    return weight[:, known:], weight[:, :known] @ values[:known] + bias[:, None]

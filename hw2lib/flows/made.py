@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .compiled_inverse import stage_table
 from .degrees import made_masks, prefix_lengths, resolve_degrees
 from .grouped_inverse import Group, group_stages
 from .masked_linear import MaskedLinear
@@ -80,6 +82,16 @@ class MADE(nn.Module):
     def inverse_groups(self) -> list[Group]:
         """The stages of the inverse in the groups that the CPU takes; they follow from the degrees."""
         return group_stages(inverse_stages(self.degrees, self.features))
+
+    @cached_property
+    def stage_table(self) -> np.ndarray:
+        """The stages of the inverse as the compiled loop takes them."""
+        return stage_table(inverse_stages(self.degrees, self.features))
+
+    @property
+    def heads(self) -> tuple[nn.Module, nn.Module]:
+        """The two output layers: means and log scales."""
+        return self.mean, self.log_scale
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_scale = self.unbounded(x)

@@ -1,6 +1,7 @@
 """A linear layer whose weights pass through a mask: the readable reference."""
 
 import math
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,12 @@ class MaskedLinear(nn.Module):
     def block(self, rows: slice, columns: slice) -> Tensor:
         """The part of W ⊙ M on the given rows and columns."""
         return self.weight[rows, columns] * self.mask[rows, columns]
+
+    @cached_property
+    def row_starts(self) -> Tensor:
+        """Where each row begins in the flattened weight, shape (out_features,)."""
+        out_features, in_features = self.weight.shape
+        return torch.arange(out_features) * in_features
 
     @torch.no_grad()
     def load_dense(self, weight: Tensor, bias: Tensor) -> None:

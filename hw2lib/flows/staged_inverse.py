@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .compiled_inverse import compiled_inverse
 from .grouped_inverse import grouped_inverse
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def staged_inverse(made: "MADE", given: Tensor, standardize: bool = False) -> Te
         standardize: solve y_i = (g_i − μ_i)·exp(−α_i) instead of y_i = g_i·exp(α_i) + μ_i.
     """
     if given.device.type == "cpu" and given.dtype in (torch.float32, torch.float64):
-        return grouped_inverse(made, given, standardize)
+        solve = compiled_inverse if len(given) == 1 else grouped_inverse
+        return solve(made, given, standardize)
     return staged_inverse_plain(made, given, standardize)
 
 

@@ -11,6 +11,7 @@ in every step; sixteen groups waste one part in thirty-two.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -166,6 +167,11 @@ class StaircaseLinear(nn.Module):
             return parts[0]
         width = columns.stop - columns.start
         return torch.cat([nn.functional.pad(p, (0, width - p.shape[1])) for p in parts])
+
+    @cached_property
+    def row_starts(self) -> Tensor:
+        """Where each row begins in the flat weight, shape (out_features,)."""
+        return torch.cat([s.offset + s.width * torch.arange(s.hi - s.lo) for s in self.steps])
 
     @torch.no_grad()
     def load_dense(self, weight: Tensor, bias: Tensor) -> None:

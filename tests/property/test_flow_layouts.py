@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw2lib.flows import MADE, MAF, inverse_stages, naive_inverse, staged_inverse, staged_inverse_plain
+from hw2lib.flows.compiled_inverse import compiled_inverse, stage_table
+from hw2lib.flows.grouped_inverse import grouped_inverse
 from hw2lib.flows.masked_linear import MaskedLinear
 
 TOLERANCE = 1e-10
@@ -155,7 +157,7 @@ def test_stages_are_few_and_compute_everything_once(shape):
             assert all(int(made.degrees[k][i]) == stage.degree for i in range(*stage.units[k]))
 
 
-@pytest.mark.parametrize("solve", [staged_inverse, staged_inverse_plain])
+@pytest.mark.parametrize("solve", [grouped_inverse, staged_inverse_plain])
 @given(shape=shapes())
 @SETTINGS
 def test_each_weight_is_used_once(solve, shape):
@@ -177,3 +179,34 @@ def test_each_weight_is_used_once(solve, shape):
     for layer, count in used.items():
         assert int(count.max()) <= 1
         assert bool((count[layer.mask] == 1).all())
+
+
+@given(shapes())
+@SETTINGS
+def test_the_compiled_inverse_reads_each_open_weight_once_and_no_other(shape):
+    dense, staircase = flows(shape)
+    made = dense.blocks[0]
+    table = stage_table(inverse_stages(made.degrees, made.features))
+    read = [torch.zeros(layer.weight.shape, dtype=torch.int64) for layer in [*made.hidden, made.mean]]
+    for stage in table.tolist():
+        for count, (seen, lo, hi) in zip(read, stage, strict=True):
+            count[lo:hi, :seen] += 1
+    for layer, count in zip([*made.hidden, made.mean], read, strict=True):
+        assert torch.equal(count, layer.mask.long())
+    for layer in staircase.blocks[0].layers():  # where a row begins is where its first weight lies
+        first = layer.dense_weight()[:, 0]
+        seen = first.nonzero().flatten()
+        assert torch.equal(layer.weight[layer.row_starts[seen]], first[seen])
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@given(shape=shapes())
+@SETTINGS
+def test_one_sample_alone_is_solved_as_in_a_batch(dtype, standardize, shape):
+    for flow in flows(shape):
+        made, u = flow.blocks[0].to(dtype), noise(shape).to(dtype)
+        together = grouped_inverse(made, u, standardize)
+        alone = torch.cat([compiled_inverse(made, row[None], standardize) for row in u])
+        scale = float(together.abs().max().clamp_min(1))
+        assert close(alone / scale, together / scale, 1e-10 if dtype == torch.float64 else 1e-3)
