@@ -142,7 +142,9 @@ def hw2_knows(words):
 
 
 def test_make_help_prints_every_target(texts):
-    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     printed = {line.split()[0] for line in done.stdout.splitlines()}
     assert printed == {"help", "setup", "book", "test", "rerun", "paper", "serve", "clean"}
     phony = re.search(r"^\.PHONY: (.*)$", texts["Makefile"], re.M)[1].split()
