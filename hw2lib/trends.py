@@ -39,7 +39,7 @@ class Trend:
 def trend(
     values: np.ndarray, resamples: int = 400, level: float = 0.95, block: int | None = None, seed: int = 0
 ) -> Trend:
-    """Kendall's τ of a series with time, and its interval from a circular block bootstrap (book: eq-trend).
+    """Kendall's τ of a series with time, and its interval from a circular block bootstrap.
 
     Neighbouring losses resemble each other, so that pairs (step, value) drawn one by one would promise far
     more than the series holds. Here whole blocks of neighbouring pairs are drawn; the ends of the interval

@@ -9,8 +9,8 @@ from torch import Tensor
 def colour_distance(images: Tensor, others: Tensor) -> float:
     """Mean over the three channels of the 1-Wasserstein distance of the pixel values, in 8-bit levels.
 
-    W₁ = ∫ |F − G| with the distribution functions F, G of one channel over all pixels of a set
-    (book: eq-colour-distance): by how many levels a pixel has to change on average.
+    W₁ = ∫ |F − G| with the distribution functions F, G of one channel over all pixels of a
+    set: by how many levels a pixel has to change on average.
 
     Args:
         images: uint8, shape (n, 3, height, width).
@@ -31,7 +31,7 @@ def colour_distance(images: Tensor, others: Tensor) -> float:
 
 
 def kernel_distance(features: Tensor, others: Tensor) -> float:
-    """Unbiased estimate of MMD² with the kernel k(a, b) = (a·b / d + 1)³ (book: eq-kid).
+    """Unbiased estimate of MMD² with the kernel k(a, b) = (a·b / d + 1)³.
 
     With features of the Inception network this is the KID; with those of another network it is only
     comparable with values from the same network. It may be slightly negative for equal distributions.

@@ -77,7 +77,7 @@ def reconstruction_curve(
     perturbations: Iterable[Perturbation] = PERTURBATIONS,
     seed: int = 0,
 ) -> list[dict[str, float | str]]:
-    """How the cycle x → z = G(x) → F(z) fares when z is disturbed to p(z) (book: eq-steganography).
+    """How the cycle x → z = G(x) → F(z) fares when z is disturbed to p(z).
 
     A generator that carries its input in the visible content of z loses about as much as z does. One that
     hides it in differences of less than a level loses all of it to a disturbance that no eye notices.
