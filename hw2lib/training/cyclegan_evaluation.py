@@ -5,9 +5,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
 from torchvision.transforms.v2.functional import resize
 
 from hw2lib.cyclegan import CycleGAN
+from hw2lib.cyclegan.appearance import COLOURS, colour_classes, colour_transitions, filter_share
 from hw2lib.cyclegan.distances import colour_distance, kernel_distance
 from hw2lib.cyclegan.steganography import reconstruction_curve
 from hw2lib.data.unpaired import UnpairedImages, to_signed, to_uint8
@@ -15,12 +17,19 @@ from hw2lib.data.unpaired import UnpairedImages, to_signed, to_uint8
 from .checkpoint import load_weights
 from .cyclegan_report import directions, kept_epochs, run_generator, snapshot
 from .domain_classifier import Judge, train_judge
+from .runs import write_csv
 
 STEGANOGRAPHY_IMAGES = 64
+TRANSLATIONS = "translations.csv"
 
 
 def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int = 0) -> dict:
     """Judge the networks of every epoch whose weights the run kept; ``net`` ends with the last ones.
+
+    Writes translations.csv: a row per epoch, direction (A for G(x), x of testA, B for F(y), y of testB) and
+    test image, ``image`` being its place in the sorted split, with ``changed``, the mean |G(x) − x| in 8-bit
+    levels; ``ssim`` of G(x) with x; ``filter_share`` (:mod:`hw2lib.cyclegan.appearance`); ``green``, the
+    share of green pixels in x; ``taken``, 1 where the classifier takes G(x) for the target domain.
 
     Returns:
         ``translation``: ``classifier`` with its own accuracy on real test images; ``reference``: the
@@ -34,12 +43,15 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
         * ``classifier_kid``: :func:`~hw2lib.cyclegan.distances.kernel_distance` to them, in features of
           that classifier: KID (features of a classifier trained here).
 
+        ``colours``: :func:`~hw2lib.cyclegan.appearance.colour_transitions` per epoch and direction, as rows
+        of ``before``, ``after``, ``share``, without the empty ones.
+
         ``steganography``: rows of :func:`~hw2lib.cyclegan.steganography.reconstruction_curve` with
         ``epoch`` and ``direction``, on up to 64 evenly spaced test images of each domain.
     """
     device = next(net.parameters()).device
     judge = train_judge(data, seed, device)
-    epochs, hidden = [], []
+    epochs, colours, hidden, images = [], [], [], []
     for epoch in kept_epochs(run):
         load_weights(snapshot(run, epoch), net)
         measures = {"epoch": epoch}
@@ -47,16 +59,20 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
             x = to_signed(data.images[split])
             translated = to_uint8(run_generator(there, x))
             measures |= _measures(judge, data, domain, translated)
+            place = {"epoch": epoch, "direction": domain}
+            colours += [place | row for row in _transitions(data.images[split], translated)]
+            images += [place | row for row in _per_image(judge, domain, data.images[split], translated)]
             rows = reconstruction_curve(
                 partial(run_generator, there),
                 partial(run_generator, back),
                 x[_spread(len(x), STEGANOGRAPHY_IMAGES)],
                 seed=seed,
             )
-            hidden += [{"epoch": epoch, "direction": domain} | _short(row) for row in rows]
+            hidden += [place | _short(row) for row in rows]
         epochs.append(_short(measures))
+    write_csv(run / TRANSLATIONS, images)
     translation = {"classifier": _facts(judge, seed), "reference": references(judge, data), "epochs": epochs}
-    return {"translation": translation, "steganography": hidden}
+    return {"translation": translation, "colours": colours, "steganography": hidden}
 
 
 def references(judge: Judge, data: UnpairedImages) -> dict[str, dict[str, float]]:
@@ -81,6 +97,30 @@ def _measures(judge: Judge, data: UnpairedImages, domain: str, images: Tensor) -
         distance = kernel_distance(judge.features(images), judge.features(target))
         found[f"classifier_kid_{domain}"] = distance
     return found
+
+
+def _transitions(images: Tensor, translated: Tensor) -> list[dict[str, float | str]]:
+    shares = colour_transitions(images, translated)
+    return [
+        {"before": COLOURS[i], "after": COLOURS[j], "share": float(f"{shares[i, j]:.6g}")}
+        for i, j in shares.nonzero().tolist()
+    ]
+
+
+def _per_image(judge: Judge, domain: str, images: Tensor, translated: Tensor) -> list[dict[str, float | int]]:
+    signed = to_signed(images), to_signed(translated)
+    similar = structural_similarity_index_measure(*signed, data_range=(-1.0, 1.0), reduction="none")
+    green = (colour_classes(images) == COLOURS.index("green")).double().mean((1, 2))
+    in_b = judge.in_b(translated)
+    columns = {
+        "changed": (translated.double() - images.double()).abs().mean((1, 2, 3)),
+        "ssim": similar.double(),
+        "filter_share": filter_share(images, translated),
+        "green": green,
+        "taken": (in_b if domain == "A" else ~in_b).int(),
+    }
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [{"image": k} | dict(zip(columns, row, strict=True)) for k, row in enumerate(rows)]
 
 
 def _facts(judge: Judge, seed: int) -> dict[str, float]:

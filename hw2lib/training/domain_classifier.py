@@ -62,9 +62,13 @@ class Judge:
     steps: int
     seconds: float
 
+    def in_b(self, images: Tensor) -> Tensor:
+        """Which images, uint8 of shape (n, 3, size, size), are taken for domain B; bool of shape (n,)."""
+        return self._over(images, self.network) > 0
+
     def share_in_b(self, images: Tensor) -> float:
-        """Share of images, uint8 of shape (n, 3, size, size), that are taken for domain B."""
-        return float((self._over(images, self.network) > 0).double().mean())
+        """Share of such images that are taken for domain B."""
+        return float(self.in_b(images).double().mean())
 
     def features(self, images: Tensor) -> Tensor:
         """Features of images, uint8, on the CPU, shape (n, 176)."""

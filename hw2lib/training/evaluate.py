@@ -6,16 +6,18 @@ from hw2lib.data.unpaired import UnpairedImages
 from hw2lib.errors import UserError
 
 from .cyclegan import resolve_device
-from .cyclegan_evaluation import evaluate_snapshots
+from .cyclegan_evaluation import TRANSLATIONS, evaluate_snapshots
 from .cyclegan_report import kept_epochs
 from .runs import read_json, write_json
 from .trained import load_cyclegan
 
-SECTIONS = ("translation", "steganography")
+SECTIONS = ("translation", "colours", "steganography")
 
 
 def evaluate_run(run: Path, data: UnpairedImages, device: str = "auto") -> dict:
     """Add what :func:`~hw2lib.training.cyclegan_evaluation.evaluate_snapshots` finds to metrics.json.
+
+    translations.csv is written anew.
 
     A run evaluates itself when it ends; this is for runs that ended without, and for newer measures.
 
@@ -45,6 +47,6 @@ def evaluate_run(run: Path, data: UnpairedImages, device: str = "auto") -> dict:
 
 
 def is_evaluated(run: Path) -> bool:
-    """Whether a run has ended and metrics.json holds all measures."""
+    """Whether a run has ended and metrics.json and translations.csv hold all measures."""
     path = run / "metrics.json"
-    return path.exists() and set(SECTIONS) <= set(read_json(path))
+    return path.exists() and set(SECTIONS) <= set(read_json(path)) and (run / TRANSLATIONS).exists()

@@ -13,6 +13,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from hw2lib.cyclegan.distances import colour_distance, kernel_distance
 from hw2lib.data import unpaired_standin
 from hw2lib.errors import UserError
+from hw2lib.results import read_table, select
 from hw2lib.training import domain_classifier
 from hw2lib.training.config import CycleGANConfig
 from hw2lib.training.cyclegan import train_cyclegan
@@ -176,12 +177,32 @@ def test_a_run_judges_itself_when_it_ends(run, data):
             )
 
 
+def test_what_was_found_per_image_agrees_with_the_means(run):
+    metrics, table = read_json(run / "metrics.json"), read_table(run / "translations.csv")
+    assert len(table["epoch"]) == 2 * 2 * 12  # epochs, directions, test images
+    for row in metrics["translation"]["epochs"]:
+        for domain in "AB":
+            images = select(table, epoch=row["epoch"], direction=domain)
+            assert images["image"].tolist() == list(range(12))
+            assert images["taken"].mean() == pytest.approx(row[f"success_{domain}"], abs=1e-5)
+            assert (images["changed"] > 0).all() and ((0 <= images["green"]) & (images["green"] <= 1)).all()
+            assert (images["ssim"] < 1).all() and (images["filter_share"] <= 1).all()
+            colours = [
+                r for r in metrics["colours"] if (r["epoch"], r["direction"]) == (row["epoch"], domain)
+            ]
+            assert sum(r["share"] for r in colours) == pytest.approx(1, abs=1e-4)
+            green = sum(r["share"] for r in colours if r["before"] == "green")
+            assert green == pytest.approx(images["green"].mean(), abs=1e-4)
+
+
 def test_a_run_that_ended_without_is_judged_after_the_fact(run, copy, data):
     expected = read_json(run / "metrics.json")
     write_json(copy / "metrics.json", {k: v for k, v in expected.items() if k not in SECTIONS})
+    (copy / "translations.csv").unlink()
     assert not is_evaluated(copy)
     found = evaluate_run(copy, data, "cpu")
     assert found == read_json(copy / "metrics.json") and is_evaluated(copy)
+    assert (copy / "translations.csv").read_bytes() == (run / "translations.csv").read_bytes()
     for metrics in (found, expected):
         del metrics["translation"]["classifier"]["seconds"]
     assert found == expected
