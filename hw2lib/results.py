@@ -86,6 +86,19 @@ class RecordedRun:
         return self.metrics["translation"]["reference"]
 
     @cached_property
+    def translations(self) -> Table:
+        """What changed in each test image; the columns of :mod:`hw2lib.training.cyclegan_evaluation`."""
+        return read_table(self.path / "translations.csv")
+
+    def colours_after(self, epoch: int, direction: str) -> dict[str, dict[str, float]]:
+        """Share of all pixels by colour before and, within that, after; see hw2lib.cyclegan.appearance."""
+        shares: dict[str, dict[str, float]] = {}
+        for row in self.metrics["colours"]:
+            if (row["epoch"], row["direction"]) == (epoch, direction):
+                shares.setdefault(row["before"], {})[row["after"]] = row["share"]
+        return shares
+
+    @cached_property
     def steganography(self) -> Table:
         """Reconstruction errors as translations are disturbed; see hw2lib.cyclegan.steganography."""
         return columns_of(self.metrics["steganography"])

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from hw2lib.cyclegan.appearance import COLOURS
 from hw2lib.results import RecordedRun, Table, select
 
 from . import style
@@ -42,6 +43,9 @@ _WORDS = {
         "none": "بی‌آشفتگی",
         "to": "{a} به {b}",
         "standin": "تصویرهای ساختگی",
+        "before": "رنگ پیکسل پیش از ترجمه",
+        "after": "سهم رنگ پس از ترجمه",
+        "colours": ("سرخ", "نارنجی", "زرد", "سبز", "آبی", "روشنِ بی‌رنگ", "خاکستری", "تیره"),
     },
     "en": {
         "epoch": "epoch",
@@ -67,6 +71,9 @@ _WORDS = {
         "none": "undisturbed",
         "to": "{a} to {b}",
         "standin": "generated images",
+        "before": "colour of a pixel before",
+        "after": "share by colour after the translation",
+        "colours": ("red", "orange", "yellow", "green", "blue", "pale", "grey", "dark"),
     },
 }
 _PANELS = (
@@ -75,6 +82,8 @@ _PANELS = (
     ("generator", ("G_A", "G_B")),
 )
 _MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", "identity_l1")
+# Of the classes themselves, so that a bar shows what it counts.
+_PAINTS = ("#C0392B", "#F08A1D", "#F2DC4B", "#4C9A4A", "#4A8FD0", "#F4F1EA", "#9A9A9A", "#2B2B2B")
 _BROAD = 101  # values in the moving average of the loss curves
 
 
@@ -157,6 +166,27 @@ def measures(run: RecordedRun, pair: str, lang: str) -> Figure:
         return style.finish(fig, lang)
 
 
+def colours(run: RecordedRun, pair: str, lang: str) -> Figure:
+    """What became of the pixels of each colour, per measured epoch and direction.
+
+    A bar stands for all pixels of one colour in the test images; its width is divided by their colours in
+    the translation. The share of the pixels that had the colour stands beside its name.
+    """
+    words, epochs = _WORDS[lang], run.epochs
+    with style.language(lang):
+        fig, axes = plt.subplots(2, len(epochs), figsize=(2.9 * len(epochs), 6.0), sharex=True, squeeze=False)
+        for row, direction, name in zip(axes, "AB", _directions(pair, lang), strict=True):
+            for ax, epoch in zip(row, epochs, strict=True):
+                _colour_bars(ax, run.colours_after(epoch, direction), words, lang, named=ax is row[0])
+                ax.set_title(f"{name}\n{words['epoch']} {style.digits(epoch, lang)}")
+        for ax in axes[-1]:
+            ax.set_xlabel(words["after"])
+        for ax in axes[:, 0]:
+            ax.set_ylabel(words["before"])
+        fig.align_ylabels(axes[:, 0])
+        return style.finish(fig, lang)
+
+
 def steganography(run: RecordedRun, pair: str, lang: str) -> Figure:
     """How far the reconstruction moves when the translated image is disturbed, per measured epoch.
 
@@ -186,6 +216,24 @@ def steganography(run: RecordedRun, pair: str, lang: str) -> Figure:
         axes[1, 0].set_xlabel(words["error"])
         axes[1, 1].set_xlabel(words["error"])
         return style.finish(fig, lang)
+
+
+def _colour_bars(ax: Axes, shares: dict, words: dict, lang: str, named: bool) -> None:
+    totals = [sum(shares.get(colour, {}).values()) for colour in COLOURS]
+    left = np.zeros(len(COLOURS))
+    for after, paint in zip(COLOURS, _PAINTS, strict=True):
+        part = [shares.get(before, {}).get(after, 0.0) for before in COLOURS]
+        widths = np.divide(part, totals, out=np.zeros(len(COLOURS)), where=np.array(totals) > 0)
+        ax.barh(range(len(COLOURS)), widths, left=left, color=paint, edgecolor="#777777", lw=0.3, height=0.8)
+        left += widths
+    percent = "٪" if lang == "fa" else "%"
+    names = [
+        f"{name} {style.digits(round(100 * total), lang)}{percent}"
+        for name, total in zip(words["colours"], totals, strict=True)
+    ]
+    ax.set_yticks(range(len(COLOURS)), names if named else [""] * len(COLOURS))
+    ax.set(xlim=(0, 1), ylim=(len(COLOURS) - 0.5, -0.5), xticks=(0, 0.5, 1))
+    ax.grid(False)
 
 
 def _disturbances(ax: Axes, table: Table, words: dict, lang: str) -> None:

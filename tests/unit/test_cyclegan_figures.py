@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hw2lib.cyclegan import TERMS
+from hw2lib.cyclegan.appearance import COLOURS
 from hw2lib.cyclegan.steganography import PERTURBATIONS
 from hw2lib.figures import cyclegan_runs as figures
 from hw2lib.results import RecordedRun
@@ -39,7 +40,14 @@ def run(tmp_path_factory):
     ]
     test = [{"epoch": e} | values for e in (1, 2)]
     translation = {"epochs": test, "reference": {"source": values, "real": values}}
-    write_json(out / "metrics.json", {"test": test, "translation": translation, "steganography": hidden})
+    colours = [
+        {"epoch": e, "direction": d, "before": before, "after": after, "share": 0.25}
+        for e in (1, 2)
+        for d in "AB"
+        for before, after in (("red", "red"), ("red", "orange"), ("green", "green"), ("dark", "green"))
+    ]
+    metrics = {"test": test, "translation": translation, "colours": colours, "steganography": hidden}
+    write_json(out / "metrics.json", metrics)
     save_grid(out / "epoch-02.png", torch.zeros(24, 3, 8, 8, dtype=torch.uint8), columns=6)
     return RecordedRun(out)
 
@@ -55,6 +63,7 @@ def test_every_figure_names_the_domains_of_its_edition(run, pair, lang):
         figures.losses(run, pair, lang),
         figures.measures(run, pair, lang),
         figures.steganography(run, pair, lang),
+        figures.colours(run, pair, lang),
     ]
     drawn.append(figures.contact_sheet(run, 2, pair, lang))
     for fig in drawn:
@@ -69,6 +78,22 @@ def test_generated_images_are_called_so():
     drawn = figures.raw_samples(images, "apple2orange", True, "en", columns=3)
     assert len(drawn.axes) == 6 and sum("generated" in text for text in texts(drawn)) == 2
     assert not any("generated" in t for t in texts(figures.raw_samples(images, "apple2orange", False, "en")))
+
+
+def test_a_bar_is_divided_by_what_its_pixels_became(run):
+    ax = figures.colours(run, "apple2orange", "en").axes[0]
+    widths = {}
+    for bars, after in zip(ax.containers, COLOURS, strict=True):
+        for bar, before in zip(bars, COLOURS, strict=True):
+            if bar.get_width() > 0:
+                widths[before, after] = bar.get_width()
+    assert widths == {
+        ("red", "red"): 0.5,
+        ("red", "orange"): 0.5,
+        ("green", "green"): 1,
+        ("dark", "green"): 1,
+    }
+    assert [t.get_text() for t in ax.get_yticklabels()][:2] == ["red 50%", "orange 0%"]
 
 
 def test_disturbances_are_listed_from_the_undisturbed_on(run):

@@ -18,6 +18,7 @@ from hw2lib.errors import UserError
 from hw2lib.training import domain_classifier, jobs
 from hw2lib.training.config import CYCLEGAN_PROFILES, CycleGANConfig, override, profile
 from hw2lib.training.cyclegan import learning_rate, train_cyclegan
+from hw2lib.training.cyclegan_report import RECORDED_FILES
 from hw2lib.training.runs import read_json, write_json
 
 TINY = CycleGANConfig(
@@ -160,7 +161,7 @@ def test_recorded_jobs_go_on_with_a_run_as_it_was_begun(whole, data, tmp_path, m
     """A finished run is recorded without its weights; one in another precision keeps its settings."""
     monkeypatch.setenv("HW2_RESULTS", str(tmp_path / "paper"))
     job = jobs.JOBS["cyclegan-apple2orange"]
-    small = jobs.Job(job.seeds, job.data, (*job.files[:4], "epoch-01.png", "epoch-02.png"), job.run)
+    small = jobs.Job(job.seeds, job.data, (*RECORDED_FILES, "epoch-01.png", "epoch-02.png"), job.run)
     monkeypatch.setattr(jobs, "JOBS", {"cyclegan-apple2orange": small})
     monkeypatch.setattr(jobs, "load_unpaired", lambda root, size, recipe: data)
     begun = TINY.model_copy(update={"bfloat16": True})
