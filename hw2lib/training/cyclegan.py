@@ -24,7 +24,7 @@ from .cyclegan_report import evaluate_epoch, finish_cyclegan_run
 from .cyclegan_state import load_cyclegan_state, save_cyclegan_state
 from .interrupt import interruptible
 from .memory import keep_freed_memory
-from .runs import environment, prepare, write_csv, write_json
+from .runs import environment, note_resumption, prepare, write_csv, write_json
 
 Report = Callable[[dict], None]
 
@@ -112,6 +112,7 @@ def train_cyclegan(
     state = CycleGANState(build_training(config, place))
     if resume:
         load_cyclegan_state(out, state)
+        note_resumption(out, state.epoch, state.step)
     else:
         write_json(out / "config.json", config.model_dump())
         write_json(out / "environment.json", environment(place, data_facts(data)))

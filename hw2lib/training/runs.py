@@ -108,6 +108,13 @@ def environment(device: torch.device, data: Mapping[str, object]) -> dict:
     }
 
 
+def note_resumption(out: Path, epoch: int, step: int) -> None:
+    """Add to environment.json that the code of this commit went on from that step of that epoch."""
+    known = read_json(out / "environment.json")
+    known.setdefault("resumed", []).append({"epoch": epoch, "step": step, "commit": _commit()})
+    write_json(out / "environment.json", known)
+
+
 def record(run: Path, target: Path, files: Iterable[str]) -> None:
     """Copy the small files of a finished run to where the book reads them."""
     names = list(files)
