@@ -84,6 +84,8 @@ def test_stopped_and_resumed_equals_one_run_to_the_bit(data, whole, tmp_path, at
     assert (whole / "losses.csv").read_bytes() == (tmp_path / "losses.csv").read_bytes()
     assert (whole / "epoch-02.png").read_bytes() == (tmp_path / "epoch-02.png").read_bytes()
     assert read_json(whole / "metrics.json")["test"] == read_json(tmp_path / "metrics.json")["test"]
+    (resumed,) = read_json(tmp_path / "environment.json")["resumed"]
+    assert (resumed["epoch"], resumed["step"]) == divmod(at, 5) and "commit" in resumed
 
 
 def test_a_run_killed_in_its_first_step_can_be_resumed(data, whole, tmp_path):
