@@ -68,12 +68,12 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.residual = nn.Sequential(
-            nn.ReflectionPad2d(1),
-            Conv3x3(channels, channels),
+            nn.Identity(),  # in the place of the padding, after which the published weights are numbered
+            Conv3x3(channels, channels, pad=1),
             InstanceNorm(),
             nn.ReLU(),
-            nn.ReflectionPad2d(1),
-            Conv3x3(channels, channels),
+            nn.Identity(),
+            Conv3x3(channels, channels, pad=1),
             InstanceNorm(),
         )
 

@@ -48,6 +48,18 @@ def share_out(work: Callable[[int, int], None], parts: int) -> None:
         raise failures[0]
 
 
+def run_loop(loop: Callable, parts: int, *given: torch.Tensor | int) -> None:
+    """Share out loop(*given, lo, hi), compiled by Numba, which sees arrays instead of tensors."""
+    arrays = [value.detach().numpy() if isinstance(value, torch.Tensor) else value for value in given]
+    share_out(lambda lo, hi: loop(*arrays, lo, hi), parts)
+
+
+def on_plain_cpu(x: torch.Tensor) -> bool:
+    """Whether x is float32 or float64 on a CPU, and stays so: what the compiled loops take."""
+    plain = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return plain and not torch.is_autocast_enabled("cpu")
+
+
 @lru_cache
 def _openmp() -> ctypes.CDLL | None:
     """GNU's OpenMP runtime as torch has loaded it for everybody, if it has."""

@@ -164,19 +164,29 @@ def _pixel(image, n, row, column):  # pragma: no cover
     return ((n * height + row) * width + column) * channels
 
 
+@_inlined
+def _mirrored(i, size):  # pragma: no cover
+    """Which of the pixels 0 … size−1 a reflection shows at i."""
+    if i < 0:
+        return -i
+    return i if i < size else 2 * (size - 1) - i
+
+
 @_compiled
-def cut_tiles(image, planes, columns, lo, hi):  # pragma: no cover
-    """planes ← Bᵀ d B of the tiles d of 6×6 pixels, 4 apart."""
+def cut_tiles(image, planes, columns, pad, lo, hi):  # pragma: no cover
+    """planes ← Bᵀ d B of the tiles d of 6×6 pixels, 4 apart, in the image with ``pad`` reflected pixels."""
     d = np.zeros(_SPARE + LANES, image.dtype)
-    rows, channels = (image.shape[1] - 2) // 4, image.shape[3]
+    _, height, width, channels = image.shape
+    rows = (height + 2 * pad - 2) // 4
     for part in range(lo, hi):
         n, row = part // rows, part % rows
         for column in range(columns):
             for start in range(0, channels, LANES):
                 count = min(LANES, channels - start)
                 for i in range(6):
+                    y = _mirrored(4 * row + i - pad, height)
                     for j in range(6):
-                        pixel = _pixel(image, n, 4 * row + i, 4 * column + j)
+                        pixel = _pixel(image, n, y, _mirrored(4 * column + j - pad, width))
                         _copy(d, i * _DOWN + j * _RIGHT, image, pixel + start, count)
                 for k in range(6):
                     _input_basis(d, k * _RIGHT, _DOWN)
@@ -186,13 +196,14 @@ def cut_tiles(image, planes, columns, lo, hi):  # pragma: no cover
 
 
 @_compiled
-def add_tiles(planes, image, columns, lo, hi):  # pragma: no cover
+def add_tiles(planes, image, columns, pad, lo, hi):  # pragma: no cover
     """image ← the sum of the tiles B d Bᵀ, each where it was cut: the transpose of ``cut_tiles``.
 
     A part is a group of channels of one image.
     """
     d = np.zeros(_SPARE + LANES, image.dtype)
-    rows, channels = (image.shape[1] - 2) // 4, image.shape[3]
+    _, height, width, channels = image.shape
+    rows = (height + 2 * pad - 2) // 4
     groups = (channels + GROUP - 1) // GROUP
     for part in range(lo, hi):
         n, first = part // groups, part % groups * GROUP
@@ -208,8 +219,9 @@ def add_tiles(planes, image, columns, lo, hi):  # pragma: no cover
                 for k in range(6):
                     _input_basis_transposed(d, k * _DOWN, _RIGHT)
                 for i in range(6):
+                    y = _mirrored(4 * row + i - pad, height)
                     for j in range(6):
-                        pixel = _pixel(image, n, 4 * row + i, 4 * column + j)
+                        pixel = _pixel(image, n, y, _mirrored(4 * column + j - pad, width))
                         _copy(d, _SPARE, image, pixel + start, count)
                         for c in range(count):
                             d[_SPARE + c] += d[i * _DOWN + j * _RIGHT + c]

@@ -14,15 +14,25 @@ widths = st.sampled_from([1, 3, 31, 32, 33, 64, 70])
 
 
 @settings(deadline=None, max_examples=40)
-@given(n=sizes, channels=widths, outputs=widths, rows=sizes, columns=sizes, layout=st.sampled_from(LAYOUTS))
+@given(
+    pad=st.sampled_from([0, 1]),
+    n=sizes,
+    channels=widths,
+    outputs=widths,
+    rows=sizes,
+    columns=sizes,
+    layout=st.sampled_from(LAYOUTS),
+)
 def test_outputs_and_gradients_are_those_of_the_plain_convolution(
-    n, channels, outputs, rows, columns, layout
+    pad, n, channels, outputs, rows, columns, layout
 ):
     torch.manual_seed(n + 10 * rows + 100 * columns)
-    x = torch.randn(n, channels, 4 * rows + 2, 4 * columns + 2, dtype=torch.float64).to(memory_format=layout)
+    sides = 4 * rows + 2 - 2 * pad, 4 * columns + 2 - 2 * pad
+    x = torch.randn(n, channels, *sides, dtype=torch.float64).to(memory_format=layout)
     weight = torch.randn(outputs, channels, 3, 3, dtype=torch.float64)
     inputs = x.requires_grad_(), weight.requires_grad_(), torch.randn(outputs).double().requires_grad_()
-    expected, found = F.conv2d(*inputs), winograd_conv2d(*inputs)
+    padded = F.pad(x, 4 * [pad], mode="reflect") if pad else x
+    expected, found = F.conv2d(padded, *inputs[1:]), winograd_conv2d(*inputs, pad)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
     grad = torch.randn_like(expected)
     for a, b in zip(
@@ -61,6 +71,16 @@ def test_a_layer_takes_it_only_where_it_pays(channels, side, autocast, taken, mo
     layer.winograd = False
     layer(x)
     assert len(used) == taken
+
+
+def test_a_padded_layer_is_the_plain_one_after_reflection(monkeypatch):
+    monkeypatch.setattr(winograd, "_WORTHWHILE_CHANNELS", 1)
+    layer, x = Conv3x3(3, 5, pad=1).double(), torch.randn(2, 3, 8, 12, dtype=torch.float64)
+    found = layer(x)
+    layer.winograd = False
+    torch.testing.assert_close(found, layer(x), rtol=1e-12, atol=1e-12)
+    plain = F.conv2d(F.pad(x, [1, 1, 1, 1], mode="reflect"), layer.weight, layer.bias)
+    torch.testing.assert_close(layer(x), plain, rtol=0, atol=0)
 
 
 def test_threads_share_the_work_and_change_nothing():
