@@ -5,6 +5,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .distances import require_uint8
+
 # Lower ends of the classes of colourful pixels, in degrees of hue; what lies above the last is red again.
 _HUES = (("red", 0), ("orange", 20), ("yellow", 50), ("green", 70), ("blue", 170), ("red", 330))
 COLOURS = ("red", "orange", "yellow", "green", "blue", "pale", "grey", "dark")
@@ -32,7 +34,7 @@ def colour_classes(images: Tensor) -> Tensor:
         >>> COLOURS[colour_classes(image)]
         'orange'
     """
-    _require_uint8(images)
+    require_uint8(images)
     n, _, height, width = images.shape
     pixels = images.cpu().permute(0, 2, 3, 1).reshape(n * height, width, 3).numpy()
     hue, saturation, value = np.moveaxis(np.asarray(Image.fromarray(pixels).convert("HSV")), -1, 0) / 255
@@ -78,8 +80,8 @@ def filter_share(images: Tensor, translations: Tensor) -> Tensor:
     Returns:
         float64, shape (n,), in [0, 1].
     """
-    _require_uint8(images)
-    _require_uint8(translations)
+    require_uint8(images)
+    require_uint8(translations)
     shares = []
     for image, translation in zip(images.cpu().double(), translations.cpu().double(), strict=True):
         colours = image.flatten(1).T
@@ -90,8 +92,3 @@ def filter_share(images: Tensor, translations: Tensor) -> Tensor:
         rest, whole = (change - regressors @ best).square().sum(), change.square().sum()
         shares.append(1 - float(rest / whole) if whole else 1.0)
     return torch.tensor(shares, dtype=torch.float64)
-
-
-def _require_uint8(images: Tensor) -> None:
-    if images.dtype != torch.uint8:
-        raise ValueError(f"images of type {images.dtype}: expected uint8")

@@ -53,9 +53,14 @@ def kernel_distance(features: Tensor, others: Tensor) -> float:
     )
 
 
-def _histograms(images: Tensor) -> list[np.ndarray]:
+def require_uint8(images: Tensor) -> None:
+    """ValueError unless the images are of 8 bits."""
     if images.dtype != torch.uint8:
         raise ValueError(f"images of type {images.dtype}: expected uint8")
+
+
+def _histograms(images: Tensor) -> list[np.ndarray]:
+    require_uint8(images)
     return [np.bincount(channel.flatten().numpy(), minlength=256) for channel in images.cpu().transpose(0, 1)]
 
 

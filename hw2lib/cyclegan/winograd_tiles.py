@@ -144,6 +144,15 @@ def _filter_basis_transposed(d, start, step):  # pragma: no cover
 
 
 @_inlined
+def _both_ways(basis, d, columns, rows):  # pragma: no cover
+    """Change the basis along so many columns of the grid, and then along so many of its rows."""
+    for k in range(columns):
+        basis(d, k * _RIGHT, _DOWN)
+    for k in range(rows):
+        basis(d, k * _DOWN, _RIGHT)
+
+
+@_inlined
 def _load(d, planes, tile, start, count):  # pragma: no cover
     _, tiles, channels = planes.shape
     for k in range(36):
@@ -188,10 +197,7 @@ def cut_tiles(image, planes, columns, pad, lo, hi):  # pragma: no cover
                     for j in range(6):
                         pixel = _pixel(image, n, y, _mirrored(4 * column + j - pad, width))
                         _copy(d, i * _DOWN + j * _RIGHT, image, pixel + start, count)
-                for k in range(6):
-                    _input_basis(d, k * _RIGHT, _DOWN)
-                for k in range(6):
-                    _input_basis(d, k * _DOWN, _RIGHT)
+                _both_ways(_input_basis, d, 6, 6)
                 _store(d, planes, part * columns + column, start, count)
 
 
@@ -214,10 +220,7 @@ def add_tiles(planes, image, columns, pad, lo, hi):  # pragma: no cover
             for start in range(first, last, LANES):
                 count = min(LANES, last - start)
                 _load(d, planes, n * rows * columns + place, start, count)
-                for k in range(6):
-                    _input_basis_transposed(d, k * _RIGHT, _DOWN)
-                for k in range(6):
-                    _input_basis_transposed(d, k * _DOWN, _RIGHT)
+                _both_ways(_input_basis_transposed, d, 6, 6)
                 for i in range(6):
                     y = _mirrored(4 * row + i - pad, height)
                     for j in range(6):
@@ -241,10 +244,7 @@ def lay_tiles(planes, bias, image, columns, lo, hi):  # pragma: no cover
                 _load(d, planes, part * columns + column, start, count)
                 for c in range(count):
                     d[_DOWN + _RIGHT + c] += bias[start + c]  # which Aᵀ … A spreads to all pixels evenly
-                for k in range(6):
-                    _output_basis(d, k * _RIGHT, _DOWN)
-                for k in range(4):
-                    _output_basis(d, k * _DOWN, _RIGHT)
+                _both_ways(_output_basis, d, 6, 4)
                 for i in range(4):
                     for j in range(4):
                         pixel = _pixel(image, n, 4 * row + i, 4 * column + j)
@@ -265,10 +265,7 @@ def take_tiles(image, planes, columns, lo, hi):  # pragma: no cover
                     for j in range(4):
                         pixel = _pixel(image, n, 4 * row + i, 4 * column + j)
                         _copy(d, i * _DOWN + j * _RIGHT, image, pixel + start, count)
-                for k in range(4):
-                    _output_basis_transposed(d, k * _RIGHT, _DOWN)
-                for k in range(6):
-                    _output_basis_transposed(d, k * _DOWN, _RIGHT)
+                _both_ways(_output_basis_transposed, d, 4, 6)
                 _store(d, planes, part * columns + column, start, count)
 
 
@@ -284,10 +281,7 @@ def widen_filters(weight, planes, lo, hi):  # pragma: no cover
                 for i in range(3):
                     for j in range(3):
                         d[i * _DOWN + j * _RIGHT + c] = weight[part, start + c, 3 * i + j]
-            for k in range(3):
-                _filter_basis(d, k * _RIGHT, _DOWN)
-            for k in range(6):
-                _filter_basis(d, k * _DOWN, _RIGHT)
+            _both_ways(_filter_basis, d, 3, 6)
             _store(d, planes, part, start, count)
 
 
@@ -300,10 +294,7 @@ def narrow_filters(planes, weight, lo, hi):  # pragma: no cover
         for start in range(0, channels, LANES):
             count = min(LANES, channels - start)
             _load(d, planes, part, start, count)
-            for k in range(6):
-                _filter_basis_transposed(d, k * _RIGHT, _DOWN)
-            for k in range(3):
-                _filter_basis_transposed(d, k * _DOWN, _RIGHT)
+            _both_ways(_filter_basis_transposed, d, 6, 3)
             for c in range(count):
                 for i in range(3):
                     for j in range(3):

@@ -15,12 +15,11 @@ from hw2lib.cyclegan.steganography import reconstruction_curve
 from hw2lib.data.unpaired import UnpairedImages, to_signed, to_uint8
 
 from .checkpoint import load_weights
-from .cyclegan_report import directions, kept_epochs, run_generator, snapshot
+from .cyclegan_report import TRANSLATIONS, directions, kept_epochs, run_generator, snapshot
 from .domain_classifier import Judge, train_judge
 from .runs import write_csv
 
 STEGANOGRAPHY_IMAGES = 64
-TRANSLATIONS = "translations.csv"
 
 
 def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int = 0) -> dict:
@@ -102,7 +101,7 @@ def _measures(judge: Judge, data: UnpairedImages, domain: str, images: Tensor) -
 def _transitions(images: Tensor, translated: Tensor) -> list[dict[str, float | str]]:
     shares = colour_transitions(images, translated)
     return [
-        {"before": COLOURS[i], "after": COLOURS[j], "share": float(f"{shares[i, j]:.6g}")}
+        _short({"before": COLOURS[i], "after": COLOURS[j], "share": float(shares[i, j])})
         for i, j in shares.nonzero().tolist()
     ]
 

@@ -14,7 +14,8 @@ from .memory import peak_memory_gb
 from .report import save_grid
 from .runs import write_json
 
-RECORDED_FILES = ("config.json", "environment.json", "losses.csv", "metrics.json", "translations.csv")
+TRANSLATIONS = "translations.csv"
+RECORDED_FILES = ("config.json", "environment.json", "losses.csv", "metrics.json", TRANSLATIONS)
 COLUMNS = 6
 _BATCH = 8
 

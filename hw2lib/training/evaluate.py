@@ -6,8 +6,8 @@ from hw2lib.data.unpaired import UnpairedImages
 from hw2lib.errors import UserError
 
 from .cyclegan import resolve_device
-from .cyclegan_evaluation import TRANSLATIONS, evaluate_snapshots
-from .cyclegan_report import kept_epochs
+from .cyclegan_evaluation import evaluate_snapshots
+from .cyclegan_report import TRANSLATIONS, kept_epochs
 from .runs import read_json, write_json
 from .trained import load_cyclegan
 

@@ -33,7 +33,7 @@ def test_outputs_and_gradients_are_those_of_the_plain_convolution(
     inputs = x.requires_grad_(), weight.requires_grad_(), torch.randn(outputs).double().requires_grad_()
     padded = F.pad(x, 4 * [pad], mode="reflect") if pad else x
     expected, found = F.conv2d(padded, *inputs[1:]), winograd_conv2d(*inputs, pad)
-    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
     grad = torch.randn_like(expected)
     for a, b in zip(
         torch.autograd.grad(found, inputs, grad), torch.autograd.grad(expected, inputs, grad), strict=True
