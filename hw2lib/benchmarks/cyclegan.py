@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hw2lib.cyclegan import Conv3x3, InstanceNorm
+from hw2lib.cyclegan.cuda_graphs import GraphedStep
 from hw2lib.training.config import CycleGANConfig
 from hw2lib.training.cyclegan import build_training, resolve_device
 from hw2lib.training.memory import keep_freed_memory
@@ -56,9 +57,9 @@ def bench_step(
     x, y = (torch.rand(2, 1, 3, size, size, device=place) * 2 - 1).unbind()
 
     def arrangement(
-        torch_norm: bool = False, batched: bool = True, winograd: bool = False, bfloat16: bool = False
+        torch_norm: bool = False, batched: bool = True, winograd: bool = False, **options: bool
     ) -> Callable[[], float]:
-        config = CycleGANConfig(size=size, blocks=blocks, features=features, bfloat16=bfloat16)
+        config = CycleGANConfig(size=size, blocks=blocks, features=features, **options)
         step = build_training(config, place)
         step.batched = batched
         if torch_norm:
@@ -66,17 +67,24 @@ def bench_step(
         for layer in step.net.modules():
             if isinstance(layer, Conv3x3):
                 layer.winograd = winograd
-        return lambda: float(step(x, y)["G_A"])  # a number, so that a GPU has finished
+        timed = GraphedStep(step) if config.cuda_graphs else step
+        return lambda: float(timed(x, y)["G_A"])  # a number, so that a GPU has finished
 
     steps = {
         "plain": arrangement(torch_norm=True, batched=False),
         "batched": arrangement(torch_norm=True),
         "own norm": arrangement(),
     }
-    if place.type == "cpu":
+    options = {"bfloat16": multiplies_bfloat16(place)}
+    if place.type == "cuda":
+        options["cuda_graphs"] = True
+        steps["cuda graphs"] = arrangement(cuda_graphs=True)
+    else:
         steps["winograd"] = arrangement(winograd=True)
-    if multiplies_bfloat16(place):
-        steps["bfloat16"] = arrangement(bfloat16=True)
+    if options["bfloat16"]:
+        steps["bfloat16"] = arrangement(**options)
+    if place.type == "cuda":
+        steps["compiled"] = arrangement(compile=True, **options)
     seconds = interleaved_seconds(steps, repeats)
     rows = [
         StepRow(name, float(np.median(taken)), float(np.median(taken / seconds["plain"])))

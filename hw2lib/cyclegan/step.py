@@ -1,7 +1,7 @@
 """One training step of CycleGAN: eight losses, two optimizers, two image pools."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -127,6 +127,8 @@ class TrainingStep:
         objective: weights and kind of the losses.
         bfloat16: whether convolutions run in bfloat16; weights and losses stay in float32.
         batched: see :func:`generator_losses`.
+        compile: whether ``torch.compile`` fuses the losses and their gradients; the first step then takes
+            minutes, and the sums are ordered otherwise.
     """
 
     net: CycleGAN
@@ -136,6 +138,7 @@ class TrainingStep:
     objective: Objective = Objective()
     bfloat16: bool = False
     batched: bool = True
+    compile: bool = False
 
     def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> Losses:
         """Update the generators, then the discriminators on what the generators made before that.
@@ -148,17 +151,35 @@ class TrainingStep:
         Returns:
             The eight losses by name (``TERMS``), without weights and without gradient.
         """
-        gan = self.objective.gan
+        losses, fake_b, fake_a = self.update_generators(x, y)
+        fake_b, fake_a = self.pools["D_A"](fake_b, generator), self.pools["D_B"](fake_a, generator)
+        losses |= self.update_discriminators(x, y, fake_b, fake_a)
+        return {name: losses[name] for name in TERMS}
+
+    def update_generators(self, x: Tensor, y: Tensor) -> tuple[Losses, Tensor, Tensor]:
+        """One step of the generators' optimizer: their six losses, G(x) and F(y), all without gradient."""
         with _frozen(self.net.discriminator_parameters()):
             with self._precision(x.device):
-                losses, fake_b, fake_a = generator_losses(self.net, x, y, gan, self.batched)
+                losses, fake_b, fake_a = self._fused(generator_losses)(
+                    self.net, x, y, self.objective.gan, self.batched
+                )
             _descend(self.generators, self.objective.generators(losses))
-        fake_b, fake_a = self.pools["D_A"](fake_b, generator), self.pools["D_B"](fake_a, generator)
+        return _detached(losses), fake_b.detach(), fake_a.detach()
+
+    def update_discriminators(self, x: Tensor, y: Tensor, fake_b: Tensor, fake_a: Tensor) -> Losses:
+        """One step of the discriminators' optimizer on real images and what the pools gave: both losses."""
+        loss, gan = self._fused(discriminator_loss), self.objective.gan
         with self._precision(x.device):
-            losses["D_A"] = discriminator_loss(self.net.D_A, y, fake_b, gan, self.batched)
-            losses["D_B"] = discriminator_loss(self.net.D_B, x, fake_a, gan, self.batched)
+            losses = {
+                "D_A": loss(self.net.D_A, y, fake_b, gan, self.batched),
+                "D_B": loss(self.net.D_B, x, fake_a, gan, self.batched),
+            }
         _descend(self.discriminators, self.objective.discriminators(losses))
-        return {name: losses[name].detach() for name in TERMS}
+        return _detached(losses)
+
+    def _fused(self, function: Callable) -> Callable:
+        # The batches of one function differ in size, but each is the same in every step.
+        return torch.compile(function, dynamic=False) if self.compile else function
 
     def _precision(self, device: torch.device) -> torch.autocast:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16)
@@ -169,6 +190,10 @@ def _outputs(network: nn.Module, batches: tuple[Tensor, ...], batched: bool) -> 
     if not batched:
         return [_at_least_single(network(batch)) for batch in batches]
     return list(_at_least_single(network(torch.cat(batches))).split([len(batch) for batch in batches]))
+
+
+def _detached(losses: Losses) -> Losses:
+    return {name: loss.detach() for name, loss in losses.items()}
 
 
 def _at_least_single(x: Tensor) -> Tensor:

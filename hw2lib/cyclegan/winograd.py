@@ -57,8 +57,9 @@ def tiles_fit(x: Tensor, pad: int = 0) -> bool:
 class Conv3x3(nn.Conv2d):
     """A 3×3 convolution that takes Winograd's way on a CPU where that is faster; padding is by reflection.
 
-    GPUs choose such algorithms themselves, and in bfloat16 the transforms would lose too much: there, for
-    few channels, and where 4×4 tiles do not fit, it is ``torch.nn.Conv2d``. Weights and names are the same.
+    GPUs choose such algorithms themselves, in bfloat16 the transforms would lose too much, and
+    ``torch.compile`` cannot look into them: there, for few channels, and where 4×4 tiles do not fit, it is
+    ``torch.nn.Conv2d``. Weights and names are the same.
 
     Args:
         channels: of the input.
@@ -75,7 +76,7 @@ class Conv3x3(nn.Conv2d):
         super().__init__(channels, outputs, 3, padding=pad, padding_mode="reflect" if pad else "zeros")
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.winograd and self._worthwhile(x):
+        if self.winograd and not torch.compiler.is_compiling() and self._worthwhile(x):
             return winograd_conv2d(x, self.weight, self.bias, self.padding[0])
         return super().forward(x)
 

@@ -121,6 +121,8 @@ class CycleGANConfig(BaseModel):
         gan: the adversarial loss, ``least_squares`` or ``log``.
         pool: images in each history of translations.
         bfloat16: whether convolutions run in bfloat16.
+        compile: whether ``torch.compile`` fuses the losses and their gradients.
+        cuda_graphs: whether a step is replayed from CUDA graphs; for a GPU.
         seed: of the weights, the order of the images, crops, mirroring and pools.
         log_every: steps between two rows of losses.csv.
         checkpoint_every: steps between checkpoints, counted from the beginning of the run.
@@ -145,6 +147,8 @@ class CycleGANConfig(BaseModel):
     gan: Literal["least_squares", "log"] = "least_squares"
     pool: Annotated[int, Field(ge=0)] = 50
     bfloat16: bool = False
+    compile: bool = False
+    cuda_graphs: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
     log_every: Count = 10
     checkpoint_every: Count = 500

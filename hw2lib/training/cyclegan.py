@@ -16,7 +16,9 @@ from hw2lib.cyclegan import (
     ResnetGenerator,
     TrainingStep,
 )
+from hw2lib.cyclegan.cuda_graphs import GraphedStep
 from hw2lib.data.unpaired import UnpairedImages, augment, duplicates_report, epoch_order
+from hw2lib.errors import UserError
 
 from .config import CycleGANConfig
 from .cyclegan_evaluation import evaluate_snapshots
@@ -54,11 +56,16 @@ def build_cyclegan(config: CycleGANConfig) -> CycleGAN:
 def build_training(config: CycleGANConfig, device: torch.device) -> TrainingStep:
     """Networks, optimizers and pools of a configuration."""
     net = build_cyclegan(config).to(device)
-    groups = net.generator_parameters(), net.discriminator_parameters()
-    adams = [torch.optim.Adam(g, config.learning_rate, betas=config.betas, fused=True) for g in groups]
+    rate: float | Tensor = config.learning_rate
+    if config.cuda_graphs:
+        rate = torch.tensor(rate, device=device)
+    adams = [
+        torch.optim.Adam(group, rate, betas=config.betas, fused=True, capturable=config.cuda_graphs)
+        for group in (net.generator_parameters(), net.discriminator_parameters())
+    ]
     pools = {"D_A": ImagePool(config.pool), "D_B": ImagePool(config.pool)}
     objective = Objective(config.cycle, config.identity, config.gan)
-    return TrainingStep(net, *adams, pools, objective, config.bfloat16)
+    return TrainingStep(net, *adams, pools, objective, config.bfloat16, compile=config.compile)
 
 
 def learning_rate(config: CycleGANConfig, epoch: int) -> float:
@@ -68,6 +75,15 @@ def learning_rate(config: CycleGANConfig, epoch: int) -> float:
     """
     decayed = max(0, epoch + 1 - (config.epochs - config.decay_epochs))
     return config.learning_rate * (1 - decayed / (config.decay_epochs + 1))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set η, in place where it is a tensor: CUDA graphs go on reading that."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def resolve_device(name: str) -> torch.device:
@@ -104,11 +120,14 @@ def train_cyclegan(
         True if the run finished, False if Ctrl-C left a checkpoint.
 
     Raises:
-        UserError: ``out`` holds another run, nothing to resume, or a run begun with other images.
+        UserError: ``out`` holds another run, nothing to resume, a run begun with other images, or CUDA graphs
+            are asked of a CPU.
     """
+    place = resolve_device(device)
+    if config.cuda_graphs and place.type != "cuda":
+        raise UserError("cuda_graphs=true: needs a CUDA device")
     prepare(out, resume, data.checksum)
     keep_freed_memory()
-    place = resolve_device(device)
     state = CycleGANState(build_training(config, place))
     if resume:
         load_cyclegan_state(out, state)
@@ -145,6 +164,7 @@ class _Loop:
     ) -> None:
         self.config, self.data, self.state = config, data, state
         self.device, self.out, self.report = device, out, report
+        self.train_step = GraphedStep(state.training) if config.cuda_graphs else state.training
         self.steps = -(-data.steps // config.batch_size)
         if config.max_steps:
             self.steps = min(self.steps, config.max_steps)
@@ -172,7 +192,7 @@ class _Loop:
         splits = self.data.images["trainA"], self.data.images["trainB"]
         orders = [epoch_order(len(images), needed, generator) for images in splits]
         for optimizer in (state.training.generators, state.training.discriminators):
-            optimizer.param_groups[0]["lr"] = learning_rate(config, state.epoch)
+            set_learning_rate(optimizer, learning_rate(config, state.epoch))
         started = time.perf_counter()
         while state.step < self.steps and not interrupt.requested:
             place = slice(state.step * config.batch_size, (state.step + 1) * config.batch_size)
@@ -191,7 +211,7 @@ class _Loop:
         seed = (config.seed * 1_000_003 + state.epoch) * 10_007 + state.step + 1
         generator = torch.Generator().manual_seed(seed)
         x, y = (augment(images, config.size, generator).to(self.device) for images in (a, b))
-        losses = state.training(x, y, generator)
+        losses = self.train_step(x, y, generator)
         state.step += 1
         done = state.epoch * self.steps + state.step
         if done % config.log_every == 0 or done == 1:
