@@ -56,7 +56,7 @@ def trend(
     Raises:
         ValueError: too few values, values that are not finite, or a block that does not fit.
 
-    Source: Kendall 1938; Politis and Romano 1992 (circular blocks).
+    Source: Kendall 1938 (book: eq-trend); Politis and Romano 1992 (circular blocks).
 
     Example:
         >>> str(trend(np.arange(50.0)))

@@ -16,7 +16,7 @@ def colour_distance(images: Tensor, others: Tensor) -> float:
         images: uint8, shape (n, 3, height, width).
         others: uint8, shape (m, 3, height, width).
 
-    Source: Rubner et al. 2000 (the earth mover's distance of histograms).
+    Source: Rubner et al. 2000 (the earth mover's distance of histograms; book: eq-colour-distance).
 
     Example:
         >>> grey = torch.full((1, 3, 4, 4), 100, dtype=torch.uint8)
@@ -43,7 +43,7 @@ def kernel_distance(features: Tensor, others: Tensor) -> float:
     Raises:
         ValueError: fewer than two rows.
 
-    Source: Bińkowski et al. 2018, equations 3 and 4.
+    Source: Bińkowski et al. 2018, equations 3 and 4 (book: eq-kernel-distance).
     """
     if min(len(features), len(others)) < 2:
         raise ValueError(f"{len(features)} and {len(others)} rows: expected at least two of each")

@@ -179,8 +179,7 @@ def colours(run: RecordedRun, pair: str, lang: str) -> Figure:
             for ax, epoch in zip(row, epochs, strict=True):
                 _colour_bars(ax, run.colours_after(epoch, direction), words, lang, named=ax is row[0])
                 ax.set_title(f"{name}\n{words['epoch']} {style.digits(epoch, lang)}")
-        for ax in axes[-1]:
-            ax.set_xlabel(words["after"])
+        axes[-1, len(epochs) // 2].set_xlabel(words["after"])  # wider than one of the axes
         for ax in axes[:, 0]:
             ax.set_ylabel(words["before"])
         fig.align_ylabels(axes[:, 0])
