@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hw2lib.cyclegan import Conv3x3, InstanceNorm
-from hw2lib.cyclegan.cuda_graphs import GraphedStep
 from hw2lib.training.config import CycleGANConfig
 from hw2lib.training.cyclegan import build_training, resolve_device
 from hw2lib.training.memory import keep_freed_memory
@@ -67,24 +66,24 @@ def bench_step(
         for layer in step.net.modules():
             if isinstance(layer, Conv3x3):
                 layer.winograd = winograd
-        timed = GraphedStep(step) if config.cuda_graphs else step
-        return lambda: float(timed(x, y)["G_A"])  # a number, so that a GPU has finished
+        return lambda: float(step(x, y)["G_A"])  # a number, so that a GPU has finished
 
     steps = {
         "plain": arrangement(torch_norm=True, batched=False),
         "batched": arrangement(torch_norm=True),
         "own norm": arrangement(),
     }
-    options = {"bfloat16": multiplies_bfloat16(place)}
-    if place.type == "cuda":
-        options["cuda_graphs"] = True
-        steps["cuda graphs"] = arrangement(cuda_graphs=True)
-    else:
+    on_gpu, added = place.type == "cuda", {}
+    if not on_gpu:
         steps["winograd"] = arrangement(winograd=True)
-    if options["bfloat16"]:
-        steps["bfloat16"] = arrangement(**options)
-    if place.type == "cuda":
-        steps["compiled"] = arrangement(compile=True, **options)
+    for name, option, offered in (
+        ("cuda graphs", "cuda_graphs", on_gpu),
+        ("bfloat16", "bfloat16", multiplies_bfloat16(place)),
+        ("compiled", "compile", on_gpu),
+    ):
+        if offered:
+            added[option] = True
+            steps[name] = arrangement(**added)
     seconds = interleaved_seconds(steps, repeats)
     rows = [
         StepRow(name, float(np.median(taken)), float(np.median(taken / seconds["plain"])))

@@ -8,59 +8,59 @@ Source: Nguyen et al. 2021 (PyTorch: "Accelerating PyTorch with CUDA Graphs").
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .step import TERMS, Losses, TrainingStep
+from .step import Losses, TrainingStep
 
 # Kernels are chosen, and the optimizers' moments made, in steps before the recording.
 WARMUP_STEPS = 3
 
 
-class GraphedStep:
-    """``step``, from two graphs: the update of the generators, and that of the discriminators.
+@dataclass
+class GraphedStep(TrainingStep):
+    """A training step whose two updates, of the generators and of the discriminators, are graphs.
 
     Between the two, the pools exchange images as ever: their decisions are the CPU's. The first call records;
-    images of another shape than its own go through ``step`` itself, whose result is the same.
-
-    Args:
-        step: its networks and images are on a GPU, and its optimizers are such as
-            :func:`~hw2lib.training.cyclegan.build_training` makes for graphs: ``capturable``, with the
-            learning rate in a tensor. A number would be recorded, and later changes of it ignored.
+    images of another shape than its own are not replayed, and the result is the same. Networks and images
+    are on a GPU, and the optimizers are such as :func:`~hw2lib.training.cyclegan.build_training` makes for
+    graphs: ``capturable``, with the learning rate in a tensor. A number would be recorded, and later changes
+    of it ignored.
 
     Raises:
         ValueError: an optimizer is not such.
     """
 
-    def __init__(self, step: TrainingStep) -> None:
-        for optimizer in (step.generators, step.discriminators):
+    def __post_init__(self) -> None:
+        for optimizer in (self.generators, self.discriminators):
             for group in optimizer.param_groups:
                 if not (group.get("capturable") and isinstance(group["lr"], Tensor)):
                     raise ValueError("expected capturable optimizers with their learning rates in tensors")
-        self.step = step
         self.shape: torch.Size | None = None
 
-    def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> Losses:
-        """As :class:`~hw2lib.cyclegan.TrainingStep`."""
+    def update_generators(self, x: Tensor, y: Tensor) -> tuple[Losses, Tensor, Tensor]:
         if self.shape is None:
             self._record(x, y)
         if x.shape != self.shape:
-            return self.step(x, y, generator)
-        pools = self.step.pools
-        losses, fake_b, fake_a = self.update_generators(x, y)
-        fake_b, fake_a = pools["D_A"](fake_b, generator), pools["D_B"](fake_a, generator)
-        losses = losses | self.update_discriminators(x, y, fake_b, fake_a)
-        return {name: losses[name].clone() for name in TERMS}  # the next step writes over them
+            return super().update_generators(x, y)
+        losses, fake_b, fake_a = self._generators(x, y)
+        return _copies(losses), fake_b, fake_a
+
+    def update_discriminators(self, x: Tensor, y: Tensor, fake_b: Tensor, fake_a: Tensor) -> Losses:
+        if x.shape != self.shape:
+            return super().update_discriminators(x, y, fake_b, fake_a)
+        return _copies(self._discriminators(x, y, fake_b, fake_a))
 
     def _record(self, x: Tensor, y: Tensor) -> None:
-        step = self.step
-        with unchanged(step), _beside(x.device):
+        generators, discriminators = super().update_generators, super().update_discriminators
+        with unchanged(self), _beside(x.device):
             for _ in range(WARMUP_STEPS):
-                _, fake_b, fake_a = step.update_generators(x, y)
-                step.update_discriminators(x, y, fake_b, fake_a)
-        self.update_generators = _Recorded(step.update_generators, x, y)
-        self.update_discriminators = _Recorded(step.update_discriminators, x, y, fake_b, fake_a)
+                _, fake_b, fake_a = generators(x, y)
+                discriminators(x, y, fake_b, fake_a)
+        self._generators = _Recorded(generators, x, y)
+        self._discriminators = _Recorded(discriminators, x, y, fake_b, fake_a)
         self.shape = x.shape
 
 
@@ -86,7 +86,7 @@ def unchanged(step: TrainingStep) -> Iterator[None]:
 
     Moments that an optimizer makes meanwhile stay, at zero, where Adam begins.
     """
-    weights = {name: value.clone() for name, value in step.net.state_dict().items()}
+    weights = _copies(step.net.state_dict())
     optimizers = step.generators, step.discriminators
     moments = [{p: _copies(state) for p, state in o.state.items()} for o in optimizers]
     yield
@@ -98,8 +98,8 @@ def unchanged(step: TrainingStep) -> Iterator[None]:
         optimizer.zero_grad(set_to_none=True)
 
 
-def _copies(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in state.items()}
+def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in tensors.items()}
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def build_cyclegan(config: CycleGANConfig) -> CycleGAN:
 
 
 def build_training(config: CycleGANConfig, device: torch.device) -> TrainingStep:
-    """Networks, optimizers and pools of a configuration."""
+    """The step of a configuration, with its networks, optimizers and pools."""
     net = build_cyclegan(config).to(device)
     rate: float | Tensor = config.learning_rate
     if config.cuda_graphs:
@@ -65,7 +65,8 @@ def build_training(config: CycleGANConfig, device: torch.device) -> TrainingStep
     ]
     pools = {"D_A": ImagePool(config.pool), "D_B": ImagePool(config.pool)}
     objective = Objective(config.cycle, config.identity, config.gan)
-    return TrainingStep(net, *adams, pools, objective, config.bfloat16, compile=config.compile)
+    kind = GraphedStep if config.cuda_graphs else TrainingStep
+    return kind(net, *adams, pools, objective, config.bfloat16, compile=config.compile)
 
 
 def learning_rate(config: CycleGANConfig, epoch: int) -> float:
@@ -164,7 +165,6 @@ class _Loop:
     ) -> None:
         self.config, self.data, self.state = config, data, state
         self.device, self.out, self.report = device, out, report
-        self.train_step = GraphedStep(state.training) if config.cuda_graphs else state.training
         self.steps = -(-data.steps // config.batch_size)
         if config.max_steps:
             self.steps = min(self.steps, config.max_steps)
@@ -211,7 +211,7 @@ class _Loop:
         seed = (config.seed * 1_000_003 + state.epoch) * 10_007 + state.step + 1
         generator = torch.Generator().manual_seed(seed)
         x, y = (augment(images, config.size, generator).to(self.device) for images in (a, b))
-        losses = self.train_step(x, y, generator)
+        losses = state.training(x, y, generator)
         state.step += 1
         done = state.epoch * self.steps + state.step
         if done % config.log_every == 0 or done == 1:
