@@ -14,6 +14,15 @@ from hw2lib.errors import UserError
 from hw2lib.training.runs import read_json
 
 Table = dict[str, np.ndarray]
+# The measures of a CycleGAN run by their short names in a printed table.
+_MEASURES = {
+    "success": "success",
+    "colour": "colour",
+    "kernel": "classifier_kid",
+    "PSNR": "cycle_psnr",
+    "SSIM": "cycle_ssim",
+    "identity": "identity_l1",
+}
 
 
 def paper_root() -> Path:
@@ -85,6 +94,25 @@ class RecordedRun:
         """The measures of untranslated images (``source``) and of real ones of the target (``real``)."""
         return self.metrics["translation"]["reference"]
 
+    def measures_table(self, ways: Mapping[str, str]) -> str:
+        """The measures as text, between those of untranslated images and of real ones of the target.
+
+        Args:
+            ways: how to name the directions ``"A"`` and ``"B"``.
+        """
+        rows = {"untranslated": self.references["source"]}
+        for k, epoch in enumerate(self.epochs):
+            rows[f"epoch {epoch}"] = {name: column[k] for name, column in self.measures.items()}
+        rows["real target"] = self.references["real"]
+        lines = []
+        for direction, way in ways.items():
+            lines.append(f"{way:<18}" + "".join(f"{short:>10}" for short in _MEASURES))
+            for label, row in rows.items():
+                found = (row.get(f"{name}_{direction}") for name in _MEASURES.values())
+                cells = ("" if value is None else f"{value:.3g}" for value in found)
+                lines.append(f"{label:<18}" + "".join(f"{cell:>10}" for cell in cells))
+        return "\n".join(lines)
+
     @cached_property
     def translations(self) -> Table:
         """What changed in each test image; the columns of :mod:`hw2lib.training.cyclegan_evaluation`."""
@@ -97,6 +125,11 @@ class RecordedRun:
             if (row["epoch"], row["direction"]) == (epoch, direction):
                 shares.setdefault(row["before"], {})[row["after"]] = row["share"]
         return shares
+
+    def colour_share(self, epoch: int, direction: str, before: str, *after: str) -> float:
+        """Of the pixels of colour ``before``, the share of which the translation has one of ``after``."""
+        shares = self.colours_after(epoch, direction)[before]
+        return sum(shares.get(colour, 0.0) for colour in after) / sum(shares.values())
 
     @cached_property
     def steganography(self) -> Table:

@@ -84,10 +84,15 @@ def test_a_cyclegan_run_reads_as_tables_and_sheets(root):
     test = [{"epoch": e, "cycle_l1_A": e / 10} for e in (1, 10)]
     translation = {
         "epochs": [{"epoch": e, "success_A": e / 20} for e in (1, 10)],
-        "reference": {"source": {"success_A": 0.0}},
+        "reference": {"source": {"success_A": 0.0}, "real": {"success_A": 0.9}},
     }
+    turned = [("red", "orange", 0.3), ("red", "red", 0.1), ("green", "green", 0.2)]
+    colours = [
+        {"epoch": 1, "direction": "A", "before": before, "after": after, "share": share}
+        for before, after, share in turned
+    ]
     hidden = [{"epoch": 1, "kind": kind, "level": 0.0, "error": 2.0} for kind in ("noise", "rounding")]
-    metrics = {"test": test, "translation": translation, "steganography": hidden}
+    metrics = {"test": test, "translation": translation, "steganography": hidden, "colours": colours}
     write_json(out / "metrics.json", metrics)
     images = torch.arange(24, dtype=torch.uint8).view(24, 1, 1, 1).expand(24, 3, 8, 8)
     save_grid(out / "epoch-10.png", images, columns=6)
@@ -96,6 +101,13 @@ def test_a_cyclegan_run_reads_as_tables_and_sheets(root):
     assert run.measures["cycle_l1_A"].tolist() == [0.1, 1.0]
     assert run.measures["success_A"].tolist() == [0.05, 0.5]
     assert select(run.steganography, kind="rounding")["error"].tolist() == [2.0]
+    assert run.colour_share(1, "A", "red", "orange") == pytest.approx(0.75)
+    assert run.colour_share(1, "A", "red", "orange", "red") == pytest.approx(1)
+    assert run.colour_share(1, "A", "green", "blue") == 0
+    lines = run.measures_table({"A": "there"}).splitlines()
+    assert lines[0].split()[:2] == ["there", "success"]
+    table = [("untranslated", "0"), ("epoch 1", "0.05"), ("epoch 10", "0.5"), ("real target", "0.9")]
+    assert [(line[:18].rstrip(), line[18:].strip()) for line in lines[1:]] == table
     sheet = run.contact_sheet(10)
     assert sheet.shape == (4, 6, 8, 8, 3)
     assert np.array_equal(sheet[:, :, 0, 0, 0], np.arange(24).reshape(4, 6))
