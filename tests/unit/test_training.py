@@ -2,9 +2,7 @@
 
 import os
 import signal
-import threading
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,11 +17,9 @@ from hw2lib.flows import MAF
 from hw2lib.results import read_table, select
 from hw2lib.training.config import MAFConfig
 from hw2lib.training.fit import fit
-from hw2lib.training.interrupt import interruptible
 from hw2lib.training.maf import build_maf, train_maf
-from hw2lib.training.memory import peak_memory_gb
-from hw2lib.training.report import RECORDED_FILES, sample_images, save_grid
-from hw2lib.training.runs import prepare, read_json, record, write_bytes, write_csv, write_json
+from hw2lib.training.report import RECORDED_FILES, sample_images
+from hw2lib.training.runs import read_json, record
 from hw2lib.training.trained import load_flow
 
 TINY = MAFConfig(
@@ -247,28 +243,6 @@ def test_progress_is_reported_after_every_step(data, tmp_path):
     assert events[3]["val_bpd"] == pytest.approx(read_table(tmp_path / "run" / "losses.csv")["val_bpd"][0])
 
 
-def test_a_second_interrupt_stops_at_once_and_handlers_come_back():
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), interruptible() as interrupt:
-        signal.raise_signal(signal.SIGTERM)
-        assert interrupt.requested
-        signal.raise_signal(signal.SIGINT)
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
-
-
-def test_signals_are_left_alone_outside_the_main_thread():
-    handler, seen = signal.getsignal(signal.SIGINT), []
-
-    def work():
-        with interruptible() as interrupt:
-            seen.extend([interrupt.requested, signal.getsignal(signal.SIGINT) is handler])
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert seen == [False, True]
-
-
 # What a run refuses
 
 
@@ -283,18 +257,6 @@ def test_nothing_to_resume(tmp_path, data):
     with pytest.raises(UserError, match="holds no checkpoint"):
         train_maf(TINY, data, tmp_path / "new", resume=True, device="cpu")
     assert not (tmp_path / "new").exists()
-
-
-def test_a_file_in_place_of_the_folder(tmp_path):
-    (tmp_path / "file").write_text("words")
-    with pytest.raises(UserError, match="is not a folder"):
-        prepare(tmp_path / "file", resume=False)
-
-
-def test_a_file_in_place_of_a_parent_folder(tmp_path):
-    (tmp_path / "file").write_text("words")
-    with pytest.raises(UserError, match="file/run: cannot be created: Not a directory"):
-        prepare(tmp_path / "file" / "run", resume=False)
 
 
 def test_too_few_images_leave_nothing_behind(tmp_path):
@@ -368,30 +330,7 @@ def test_training_takes_images_of_any_mode_and_size(write_category, tmp_path, mo
     assert set(read_json(tmp_path / "run" / "metrics.json")["ema"]["auroc"]) == {"all", "crack", "scratch"}
 
 
-# Settings
-
-
-def test_files_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "metrics.json"
-    write_json(path, {"a": "نمونه"})
-    assert read_json(path) == {"a": "نمونه"} and "نمونه" in path.read_text("utf-8")
-    with pytest.raises(TypeError):
-        write_json(path, {"a": object()})
-    assert read_json(path) == {"a": "نمونه"}
-
-    def full(source, target):
-        raise OSError("no space left")
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(UserError, match="metrics.json: cannot be written: no space left"):
-        write_bytes(path, b"half")
-    assert read_json(path) == {"a": "نمونه"}
-    assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
-
-
-def test_tables_keep_seven_digits(tmp_path):
-    write_csv(tmp_path / "t.csv", [{"name": "a, b", "x": 1 / 3, "n": 12345678}])
-    assert (tmp_path / "t.csv").read_text() == 'name,x,n\n"a, b",0.3333333,12345678\n'
+# Records
 
 
 def test_recording_copies_finished_runs_only(run, tmp_path):
@@ -402,16 +341,7 @@ def test_recording_copies_finished_runs_only(run, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_grids_have_the_asked_columns(tmp_path):
-    images = torch.arange(4, dtype=torch.uint8).reshape(4, 1, 1, 1).expand(4, 3, 8, 8) * 50
-    save_grid(tmp_path / "grid.png", images, columns=2)
-    pixels = np.asarray(Image.open(tmp_path / "grid.png"))
-    assert pixels.shape == (22, 22, 3)
-    assert [int(pixels[y, x, 0]) for y in (5, 15) for x in (5, 15)] == [0, 50, 100, 150]
-    assert pixels[0, 0, 0] == 255
-
-
-# Small experiments, memory
+# Small experiments
 
 
 def test_fitting_a_small_flow_lowers_its_loss_and_repeats():
@@ -427,10 +357,3 @@ def test_fitting_a_small_flow_lowers_its_loss_and_repeats():
     assert len(first) == 60 and np.mean(first[-10:]) < np.mean(first[:5]) - 0.2
     assert np.mean(first[-10:]) > 1 + np.log(2 * np.pi) + np.log(0.3) - 0.3
     assert losses(0) == first and losses(1) != first
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
-def test_the_peak_of_memory_is_what_the_kernel_says():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    assert peak_memory_gb() == pytest.approx(kilobytes * 1024 / 1e9, rel=0.05)
