@@ -66,7 +66,8 @@ def colour_transitions(images: Tensor, translations: Tensor) -> Tensor:
 def filter_share(images: Tensor, translations: Tensor) -> Tensor:
     """How much of what changed one colour filter over the whole image explains, per image.
 
-    The filter is the affine map of colours a ↦ M a + b that fits the change c = translation − image best:
+    The filter is the affine map of colours a ↦ M a + b that fits the change c = translation − image best
+    (book: eq-filter-share):
 
         1 − Σ |c − (M a + b)|² / Σ |c|²,   M ∈ ℝ³ˣ³, b ∈ ℝ³, sums over the pixels.
 

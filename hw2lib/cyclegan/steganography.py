@@ -92,7 +92,7 @@ def reconstruction_curve(
     Returns:
         A row per perturbation, ``kind`` and ``level``, and three means of absolute differences in 8-bit
         levels: ``size`` of p(z) − z; ``error`` of F(p(z)) − x; ``moved`` of F(p(z)) − F(z).
-        ``moved / size`` is the gain: 1 where F passes a disturbance on as it is.
+        ``moved / size`` is the gain (book: eq-steganography): 1 where F passes a disturbance on as it is.
 
     Source: Chu et al. 2017, "CycleGAN, a Master of Steganography", section 4.
 

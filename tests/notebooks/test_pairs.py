@@ -1,7 +1,9 @@
 """Both languages say the same: structure, formulas and figures; stored notebooks are clean."""
 
 import ast
+import base64
 import importlib.util
+import io
 import json
 import re
 from collections import Counter
@@ -9,6 +11,7 @@ from collections import Counter
 import jupytext
 import nbformat
 import pytest
+from PIL import Image
 from prose import NOTEBOOKS, PAGES, PERSIAN, ROOT, Block, blocks
 
 MAX_BYTES = 4_000_000  # sheets of network outputs, in two languages, are what takes the room
@@ -187,6 +190,23 @@ def test_storing_leaves_real_data_out_and_drift_is_noticed(one_notebook):
     assert script.drifted() == []
     source.write_text(source.read_text("utf-8").replace("print(", "print( "), "utf-8")
     assert script.drifted() == ["tiny"]
+
+
+@pytest.mark.parametrize(("alpha", "mode"), [(255, "RGB"), (100, "RGBA")])
+def test_stored_pictures_are_recompressed_without_loss(alpha, mode):
+    picture = Image.effect_noise((40, 30), 60).convert("RGBA")
+    picture.putalpha(alpha)
+    before = io.BytesIO()
+    picture.save(before, "PNG", compress_level=0)
+    data = {"image/png": base64.b64encode(before.getvalue()).decode(), "text/plain": "<Figure>"}
+    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", data)])
+    load_notebooks_script().recompress(nbformat.v4.new_notebook(cells=[cell]))
+    stored = base64.b64decode(cell.outputs[0].data["image/png"])
+    after = Image.open(io.BytesIO(stored))
+    assert after.mode == mode
+    assert after.convert("RGBA").tobytes() == picture.tobytes()
+    assert len(stored) < len(before.getvalue())
+    assert cell.outputs[0].data["text/plain"] == "<Figure>"
 
 
 @pytest.mark.parametrize("path", STORED, ids=name)
