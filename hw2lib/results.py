@@ -12,6 +12,7 @@ import numpy as np
 from hw2lib.data.mvtec import read_rgb
 from hw2lib.errors import UserError
 from hw2lib.training.runs import read_json
+from hw2lib.trends import Trend, trend
 
 Table = dict[str, np.ndarray]
 # The measures of a CycleGAN run by their short names in a printed table.
@@ -56,6 +57,11 @@ class RecordedRun:
     @cached_property
     def losses(self) -> Table:
         return read_table(self.path / "losses.csv")
+
+    def loss_trends(self, *terms: str) -> dict[str, tuple[Trend, Trend]]:
+        """Trends of losses with the step: over the whole training, and over its second half of epochs."""
+        late = self.losses["epoch"] > self.losses["epoch"].max() / 2
+        return {term: (trend(self.losses[term]), trend(self.losses[term][late])) for term in terms}
 
     @cached_property
     def auroc(self) -> Table:

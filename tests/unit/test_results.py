@@ -119,6 +119,17 @@ def test_a_cyclegan_run_reads_as_tables_and_sheets(root):
         paper_run("cyclegan-other")
 
 
+def test_losses_have_a_trend_in_the_whole_and_in_the_second_half(root):
+    out = write_run(root, 0)
+    lines = [f"{1 + step // 30},{step},{abs(step - 60)},{step}" for step in range(120)]  # four epochs of 30
+    (out / "losses.csv").write_text("epoch,step,valley,slope\n" + "\n".join(lines) + "\n", "utf-8")
+    trends = RecordedRun(out).loss_trends("valley", "slope")
+    assert list(trends) == ["valley", "slope"]
+    whole, second = trends["valley"]
+    assert whole.direction == "neither" and second.tau == pytest.approx(1)
+    assert [part.tau for part in trends["slope"]] == pytest.approx([1, 1])
+
+
 def test_columns_are_numbers_where_all_values_are(tmp_path):
     (tmp_path / "t.csv").write_text("n,name,mixed\n1,a,1\n2.5e-3,b,x\n", "utf-8")
     table = read_table(tmp_path / "t.csv")
