@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hw2lib.cyclegan import Conv3x3, InstanceNorm
+from hw2lib.cyclegan import Conv3x3, InstanceNorm, NarrowConv
 from hw2lib.training.config import CycleGANConfig
 from hw2lib.training.cyclegan import build_training, resolve_device
 from hw2lib.training.memory import keep_freed_memory
@@ -37,9 +37,10 @@ def bench_step(
     """Time a step of batch 1, each arrangement in turn.
 
     ``plain``: float32, torch's instance norm, a call per batch and network. ``batched``: each network runs
-    once on what it can see at once. ``own norm``: :class:`~hw2lib.cyclegan.InstanceNorm`. ``winograd`` (on
-    a CPU): :class:`~hw2lib.cyclegan.Conv3x3`. ``bfloat16``, where the machine multiplies in it: the only one
-    whose losses are not the plain ones but for rounding.
+    once on what it can see at once. ``own norm``: :class:`~hw2lib.cyclegan.InstanceNorm`. ``winograd`` and
+    ``by columns`` (on a CPU): :class:`~hw2lib.cyclegan.Conv3x3` and :class:`~hw2lib.cyclegan.NarrowConv`.
+    ``bfloat16``, where the machine multiplies in it: the only one whose losses are not the plain ones but
+    for rounding.
 
     Args:
         size: height and width of the images.
@@ -56,7 +57,11 @@ def bench_step(
     x, y = (torch.rand(2, 1, 3, size, size, device=place) * 2 - 1).unbind()
 
     def arrangement(
-        torch_norm: bool = False, batched: bool = True, winograd: bool = False, **options: bool
+        torch_norm: bool = False,
+        batched: bool = True,
+        winograd: bool = False,
+        by_columns: bool = False,
+        **options: bool,
     ) -> Callable[[], float]:
         config = CycleGANConfig(size=size, blocks=blocks, features=features, **options)
         step = build_training(config, place)
@@ -66,6 +71,8 @@ def bench_step(
         for layer in step.net.modules():
             if isinstance(layer, Conv3x3):
                 layer.winograd = winograd
+            elif isinstance(layer, NarrowConv):
+                layer.by_columns = by_columns
         return lambda: float(step(x, y)["G_A"])  # a number, so that a GPU has finished
 
     steps = {
@@ -76,6 +83,7 @@ def bench_step(
     on_gpu, added = place.type == "cuda", {}
     if not on_gpu:
         steps["winograd"] = arrangement(winograd=True)
+        steps["by columns"] = arrangement(winograd=True, by_columns=True)
     for name, option, offered in (
         ("cuda graphs", "cuda_graphs", on_gpu),
         ("bfloat16", "bfloat16", multiplies_bfloat16(place)),

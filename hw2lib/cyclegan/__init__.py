@@ -1,6 +1,7 @@
 """CycleGAN: networks, image pool, losses, training step."""
 
 from .losses import adversarial_loss, cycle_loss, identity_loss
+from .narrow import NarrowConv, conv2d_by_columns
 from .networks import (
     InstanceNorm,
     PatchDiscriminator,
@@ -20,6 +21,7 @@ __all__ = [
     "CycleGAN",
     "ImagePool",
     "InstanceNorm",
+    "NarrowConv",
     "Objective",
     "PatchDiscriminator",
     "ResidualBlock",
@@ -27,6 +29,7 @@ __all__ = [
     "TrainingStep",
     "UnetGenerator",
     "adversarial_loss",
+    "conv2d_by_columns",
     "cycle_loss",
     "discriminator_loss",
     "generator_losses",

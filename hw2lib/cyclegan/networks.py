@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .narrow import NarrowConv
 from .winograd import Conv3x3
 
 Upsampling = Literal["transposed", "resize"]
@@ -114,7 +115,7 @@ class ResnetGenerator(nn.Module):
             *_doubled(4 * f, 2 * f, upsampling),
             *_doubled(2 * f, f, upsampling),
             nn.ReflectionPad2d(3),
-            nn.Conv2d(f, 3, 7),
+            NarrowConv(f, 3, 7),
             nn.Tanh(),
         )
         init_weights(self)
