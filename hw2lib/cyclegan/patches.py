@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from .losses import adversarial_loss
 from .networks import PatchDiscriminator
 
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+
 
 @dataclass(frozen=True)
 class Stage:
     """Layers with weights that follow each other and are alike.
 
     Attributes:
-        name: their kind.
+        name: their kind, ``Conv2d`` or ``ConvTranspose2d``, however it is computed.
         shape: (channels, height, width) of what each gives.
         parameters: of each.
         count: how many they are.
@@ -38,9 +40,10 @@ def shape_table(network: nn.Module, size: int) -> list[Stage]:
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         weights = sum(parameter.numel() for parameter in layer.parameters())
-        seen.append((type(layer).__name__, tuple(output.shape[1:]), weights))
+        kind = next(kind for kind in _CONVOLUTIONS if isinstance(layer, kind))
+        seen.append((kind.__name__, tuple(output.shape[1:]), weights))
 
-    layers = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d))
+    layers = (layer for layer in network.modules() if isinstance(layer, _CONVOLUTIONS))
     hooks = [layer.register_forward_hook(note) for layer in layers]
     try:
         with torch.no_grad():

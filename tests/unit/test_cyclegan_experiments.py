@@ -74,6 +74,8 @@ def test_shape_table_lists_every_layer_with_weights():
     assert [stage.shape for stage in table[:3]] == [(4, 16, 16), (8, 8, 8), (16, 4, 4)]
     assert table[-1].shape == (3, 16, 16)
     assert [stage.count for stage in table] == [1, 1, 1, 4, 1, 1, 1]
+    # However it is computed, a convolution goes by torch's name.
+    assert [stage.name for stage in table] == [*["Conv2d"] * 4, *["ConvTranspose2d"] * 2, "Conv2d"]
     assert not any(layer._forward_hooks for layer in network.modules())
 
 
