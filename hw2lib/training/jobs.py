@@ -119,6 +119,7 @@ JOBS = {
     ),
     "cyclegan-apple2orange-64": _cyclegan_job("apple2orange", "apple2orange", "small"),
     "cyclegan-summer2winter-64": _cyclegan_job("summer2winter", "summer2winter_yosemite", "small"),
+    "cyclegan-apple2orange-beginning": _cyclegan_job("apple2orange", "apple2orange", "beginning"),
     "cyclegan-apple2orange": _cyclegan_job("apple2orange", "apple2orange"),
     "cyclegan-summer2winter": _cyclegan_job("summer2winter", "summer2winter_yosemite"),
 }
