@@ -44,6 +44,7 @@ _WORDS = {
         "none": "بی‌آشفتگی",
         "to": "{a} به {b}",
         "standin": "تصویرهای ساختگی",
+        "pixels": "{side}×{side} پیکسل",
         "before": "رنگ پیکسل پیش از ترجمه",
         "after": "سهم رنگ پس از ترجمه",
         "colours": ("سرخ", "نارنجی", "زرد", "سبز", "آبی", "روشنِ بی‌رنگ", "خاکستری", "تیره"),
@@ -72,6 +73,7 @@ _WORDS = {
         "none": "undisturbed",
         "to": "{a} to {b}",
         "standin": "generated images",
+        "pixels": "{side}×{side} pixels",
         "before": "colour of a pixel before",
         "after": "share by colour after the translation",
         "colours": ("red", "orange", "yellow", "green", "blue", "pale", "grey", "dark"),
@@ -85,7 +87,10 @@ _PANELS = (
 _MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", "identity_l1")
 # Of the classes themselves, so that a bar shows what it counts.
 _PAINTS = ("#C0392B", "#F08A1D", "#F2DC4B", "#4C9A4A", "#4A8FD0", "#F4F1EA", "#9A9A9A", "#2B2B2B")
-_BROAD = 101  # values in the moving average of the loss curves
+_BROAD, _NARROW = (
+    101,
+    21,
+)  # values in the moving average of the losses of a whole run, and of its first epochs
 
 
 def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, columns: int = 6) -> Figure:
@@ -108,11 +113,11 @@ def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, 
     return _sheet(np.stack(rows), names, lang, shown=128)
 
 
-def contact_sheet(run: RecordedRun, epoch: int, pair: str, lang: str) -> Figure:
+def contact_sheet(run: RecordedRun, epoch: int, pair: str, lang: str) -> style.Jpeg:
     """What the networks made of six test images of each domain after an epoch, a labelled row per step."""
     a, b = DOMAINS[pair][lang]
     names = [row.format(a=a, b=b) for row in _WORDS[lang]["rows"]]
-    return _sheet(run.contact_sheet(epoch), names, lang, shown=128)
+    return style.Jpeg(_sheet(run.contact_sheet(epoch), names, lang, shown=128))
 
 
 def losses(run: RecordedRun, pair: str, lang: str) -> Figure:
@@ -136,6 +141,35 @@ def losses(run: RecordedRun, pair: str, lang: str) -> Figure:
             ax.set(ylabel=words[role], ylim=(0, 1.05 * top), xlim=(0, last))
             ax.legend(loc="upper right", ncols=2)
         axes[-1].set_xlabel(words["epoch"])
+        return style.finish(fig, lang)
+
+
+def first_epochs(full: RecordedRun, small: RecordedRun, lang: str) -> Figure:
+    """The losses of a run at full size beside those of a smaller one, over the epochs that both have.
+
+    Each is the mean of the two directions, raw (full size only) and smoothed. Solid: the run at full size;
+    dashed: the smaller one, of images whose side the legend gives.
+    """
+    words = _WORDS[lang]
+    last = min(full.losses["epoch"].max(), small.losses["epoch"].max())
+    with style.language(lang):
+        fig, axes = plt.subplots(1, 3, figsize=(8.6, 3.3), sharex=True)
+        for ax, (role, terms) in zip(axes, _PANELS, strict=True):
+            top = 0.0
+            for run, dashes in ((full, "-"), (small, (0, (4, 2)))):
+                table = {name: column[run.losses["epoch"] <= last] for name, column in run.losses.items()}
+                epochs = table["step"] / table["step"].max() * last
+                values = (table[terms[0]] + table[terms[1]]) / 2
+                top = max(top, np.quantile(values, 0.99))
+                if run is full:
+                    ax.plot(epochs, values, color=_pale(style.COLORS[role]), lw=0.5, antialiased=False)
+                side = style.digits(run.config["size"], lang)
+                label = words["pixels"].format(side=side)
+                ax.plot(
+                    epochs, moving_average(values, _NARROW), color=style.COLORS[role], ls=dashes, label=label
+                )
+            ax.set(title=words[role], ylim=(0, 1.05 * top), xlim=(0, last), xlabel=words["epoch"])
+            ax.legend(loc="upper right")
         return style.finish(fig, lang)
 
 
