@@ -116,7 +116,8 @@ def directions(net: CycleGAN) -> tuple[tuple[str, nn.Module, nn.Module], ...]:
     return ("testA", net.G_A, net.G_B), ("testB", net.G_B, net.G_A)
 
 
+@torch.no_grad()
 def run_generator(generator: nn.Module, images: Tensor) -> Tensor:
-    """A generator's outputs on the CPU, in batches that fit any memory."""
+    """A generator's outputs on the CPU without gradient, in batches that fit any memory."""
     device = next(generator.parameters()).device
     return torch.cat([generator(part.to(device)).cpu() for part in images.split(_BATCH)])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
+from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from hw2lib.cyclegan.distances import colour_distance, kernel_distance
@@ -18,6 +19,7 @@ from hw2lib.training import domain_classifier
 from hw2lib.training.config import CycleGANConfig
 from hw2lib.training.cyclegan import train_cyclegan
 from hw2lib.training.cyclegan_evaluation import references
+from hw2lib.training.cyclegan_report import run_generator
 from hw2lib.training.domain_classifier import DomainClassifier, train_judge, unseen
 from hw2lib.training.evaluate import SECTIONS, evaluate_run, is_evaluated
 from hw2lib.training.runs import read_json, write_json
@@ -50,6 +52,13 @@ def run(data, tmp_path_factory):
 def copy(run, tmp_path, monkeypatch):
     monkeypatch.setattr(domain_classifier, "LEAST_STEPS", 4)
     return shutil.copytree(run, tmp_path / "copy")
+
+
+def test_generators_under_test_keep_nothing_for_a_gradient():
+    """Kept for all test images at full size, it would fill 24 GB."""
+    generator = nn.Conv2d(3, 3, 1)
+    assert not run_generator(generator, torch.zeros(9, 3, 4, 4)).requires_grad
+    assert generator(torch.zeros(9, 3, 4, 4)).requires_grad
 
 
 # Distances
