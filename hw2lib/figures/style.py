@@ -75,7 +75,7 @@ class Jpeg:
     def _repr_jpeg_(self) -> bytes:
         file = io.BytesIO()
         # Without subsampling, which would blur the colours that these pictures are about.
-        self.figure.savefig(file, format="jpeg", pil_kwargs={"quality": 90, "subsampling": 0})
+        self.figure.savefig(file, format="jpeg", pil_kwargs={"quality": 85, "subsampling": 0})
         return file.getvalue()
 
 
