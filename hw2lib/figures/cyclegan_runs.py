@@ -87,10 +87,8 @@ _PANELS = (
 _MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", "identity_l1")
 # Of the classes themselves, so that a bar shows what it counts.
 _PAINTS = ("#C0392B", "#F08A1D", "#F2DC4B", "#4C9A4A", "#4A8FD0", "#F4F1EA", "#9A9A9A", "#2B2B2B")
-_BROAD, _NARROW = (
-    101,
-    21,
-)  # values in the moving average of the losses of a whole run, and of its first epochs
+_BROAD = 101  # values in the moving average of the losses of a whole run
+_NARROW = 21  # and of its first epochs
 
 
 def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, columns: int = 6) -> Figure:
@@ -126,8 +124,7 @@ def losses(run: RecordedRun, pair: str, lang: str) -> Figure:
     Solid: the direction A → B; dashed: B → A.
     """
     words, table = _WORDS[lang], run.losses
-    last = np.max(table["epoch"])
-    epochs = table["step"] / table["step"].max() * last
+    epochs = _epochs_done(table)
     with style.language(lang):
         fig, axes = plt.subplots(3, 1, figsize=(7.4, 7.0), sharex=True)
         for ax, (role, terms) in zip(axes, _PANELS, strict=True):
@@ -138,7 +135,7 @@ def losses(run: RecordedRun, pair: str, lang: str) -> Figure:
                 ax.plot(epochs, values, color=style.COLORS[role], lw=1.8, ls=dashes, label=name)
             # Single steps that stick out would flatten the curve.
             top = max(np.quantile(table[term], 0.995) for term in terms)
-            ax.set(ylabel=words[role], ylim=(0, 1.05 * top), xlim=(0, last))
+            ax.set(ylabel=words[role], ylim=(0, 1.05 * top), xlim=(0, epochs[-1]))
             ax.legend(loc="upper right", ncols=2)
         axes[-1].set_xlabel(words["epoch"])
         return style.finish(fig, lang)
@@ -152,25 +149,30 @@ def first_epochs(full: RecordedRun, small: RecordedRun, lang: str) -> Figure:
     """
     words = _WORDS[lang]
     last = min(full.losses["epoch"].max(), small.losses["epoch"].max())
+    curves = []
+    for run, dashes in ((full, "-"), (small, (0, (4, 2)))):
+        both = run.losses["epoch"] <= last
+        table = {name: column[both] for name, column in run.losses.items()}
+        side = style.digits(run.config["size"], lang)
+        curves.append((table, {"ls": dashes, "label": words["pixels"].format(side=side)}))
     with style.language(lang):
         fig, axes = plt.subplots(1, 3, figsize=(8.6, 3.3), sharex=True)
-        for ax, (role, terms) in zip(axes, _PANELS, strict=True):
-            top = 0.0
-            for run, dashes in ((full, "-"), (small, (0, (4, 2)))):
-                table = {name: column[run.losses["epoch"] <= last] for name, column in run.losses.items()}
-                epochs = table["step"] / table["step"].max() * last
-                values = (table[terms[0]] + table[terms[1]]) / 2
+        for ax, (role, (there, back)) in zip(axes, _PANELS, strict=True):
+            color, top = style.COLORS[role], 0.0
+            for table, look in curves:
+                epochs, values = _epochs_done(table), (table[there] + table[back]) / 2
+                if table is curves[0][0]:
+                    ax.plot(epochs, values, color=_pale(color), lw=0.5, antialiased=False)
+                ax.plot(epochs, moving_average(values, _NARROW), color=color, **look)
                 top = max(top, np.quantile(values, 0.99))
-                if run is full:
-                    ax.plot(epochs, values, color=_pale(style.COLORS[role]), lw=0.5, antialiased=False)
-                side = style.digits(run.config["size"], lang)
-                label = words["pixels"].format(side=side)
-                ax.plot(
-                    epochs, moving_average(values, _NARROW), color=style.COLORS[role], ls=dashes, label=label
-                )
             ax.set(title=words[role], ylim=(0, 1.05 * top), xlim=(0, last), xlabel=words["epoch"])
             ax.legend(loc="upper right")
         return style.finish(fig, lang)
+
+
+def _epochs_done(table: Table) -> np.ndarray:
+    """How many epochs, in fractions of one, each row of the losses is from the beginning of the run."""
+    return table["step"] / table["step"].max() * table["epoch"].max()
 
 
 def _pale(color: str) -> tuple[float, ...]:

@@ -43,7 +43,6 @@ def recorded_files(epochs: list[int]) -> tuple[str, ...]:
     return (*RECORDED_FILES, *(f"epoch-{epoch:02d}.png" for epoch in epochs))
 
 
-@torch.no_grad()
 def contact_sheet(net: CycleGAN, data: UnpairedImages, columns: int = COLUMNS) -> Tensor:
     """What the networks make of the same test images at every epoch; never the images themselves.
 
@@ -61,7 +60,6 @@ def contact_sheet(net: CycleGAN, data: UnpairedImages, columns: int = COLUMNS) -
     return to_uint8(torch.cat(rows))
 
 
-@torch.no_grad()
 def test_metrics(net: CycleGAN, data: UnpairedImages) -> dict[str, float]:
     """How well the test images survive a cycle and their own domain's generator.
 
