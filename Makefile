@@ -43,6 +43,7 @@ rerun: setup ## run all notebooks, store their outputs and the verdicts
 	@$(PY) book/notebooks.py store
 
 paper: setup ## redo the recorded full-size runs (DATA=folder of the real sets)
+	@test -n "$(DATA)" || { echo "DATA: expected the folder of the real sets, as in make paper DATA=data"; exit 1; }
 	@.venv/bin/hw2 reproduce --profile paper --data "$(DATA)"
 
 serve: ## look at the book on 127.0.0.1:8000

@@ -101,6 +101,8 @@ def store(names: list[str]) -> None:
 
 def run(names: list[str]) -> None:
     """Execute copies; the tracked notebooks stay as they are."""
+    if folder := os.environ.get("HW2_DATA"):
+        os.environ["HW2_DATA"] = str(Path(folder).resolve())  # the notebooks run in a folder of their own
     FRESH.mkdir(parents=True, exist_ok=True)
     for source in sources(names):
         nbformat.write(execute(source), FRESH / f"{source.stem}.ipynb")

@@ -14,6 +14,7 @@ import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from claimbox import claim_markdown
+from docutils import nodes
 from sphinx.search.en import SearchEnglish
 
 from hw2lib.claims import MIME
@@ -25,6 +26,7 @@ BREAK = re.compile(r"^\+\+\+[ \t]*(\{.*\})?[ \t]*$", re.M)
 THEBE = re.compile(
     r"\s*<script>const THEBE_JS_URL.*?</script>|\s*<script[^>]*sphinx-thebe\.js[^>]*></script>", re.S
 )
+SENTENCE = re.compile(r".+?(?=[.؟](\s|$))|.+", re.S)
 # Zero-width non-joiner, tatweel and diacritics do not count in a search.
 UNSEEN = "\u200c\u0640\u064b-\u065f\u0670"
 
@@ -84,6 +86,14 @@ def page_context(app, pagename: str, templatename: str, context: dict, doctree) 
     context["metatags"] = (
         context.get("metatags", "") + f'\n<link rel="alternate" hreflang="{code}" href="{href}" />'
     )
+
+
+def describe_pictures(app, doctree, docname: str) -> None:
+    """The first sentence of a caption stands in for a picture not seen; else it would be the file's name."""
+    for figure in doctree.findall(nodes.figure):
+        for caption in figure.findall(nodes.caption):
+            for image in figure.findall(nodes.image):
+                image["alt"] = SENTENCE.match(caption.astext().strip())[0]
 
 
 def finish(app, exception) -> None:
@@ -160,6 +170,7 @@ def setup(app) -> dict:
     app.add_config_value("bilingual_claims", {}, "env")
     app.connect("config-inited", load_claims)
     app.connect("source-read", read_source)
+    app.connect("doctree-resolved", describe_pictures)
     # Before the theme drops components that render empty.
     app.connect("html-page-context", page_context, priority=100)
     app.connect("build-finished", finish)

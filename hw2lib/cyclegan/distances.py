@@ -9,7 +9,7 @@ from torch import Tensor
 def colour_distance(images: Tensor, others: Tensor) -> float:
     """Mean over the three channels of the 1-Wasserstein distance of the pixel values, in 8-bit levels.
 
-    W₁ = ∫ |F − G| with the distribution functions F, G of one channel over all pixels of a
+    W₁ = ∫ |P − Q| with the distribution functions P, Q of one channel over all pixels of a
     set: by how many levels a pixel has to change on average.
 
     Args:

@@ -114,6 +114,17 @@ def test_pages_declare_language_and_direction(pages, language):
         assert (html["lang"], html["dir"]) == (language, EDITIONS[language]), name
 
 
+def test_pictures_have_words_in_their_place(pages, language):
+    described = 0
+    for name, page in pages.items():
+        for _, attrs in [item for item in page.having("src") if item[0] == "img"]:
+            alt = attrs.get("alt", "")
+            assert "_images/" not in alt and not alt.endswith((".png", ".jpg")), (name, alt)
+            if name.startswith("notebooks/"):
+                described += len(alt.split()) > 1 and bool(PERSIAN.search(alt)) == (language == "fa")
+    assert described > 50
+
+
 def test_every_page_links_to_its_counterpart_and_back(site, pages, language):
     for name, page in pages.items():
         here = site / language / name

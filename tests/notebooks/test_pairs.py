@@ -192,6 +192,16 @@ def test_storing_leaves_real_data_out_and_drift_is_noticed(one_notebook):
     assert script.drifted() == ["tiny"]
 
 
+def test_real_data_are_looked_for_from_where_the_script_is_called(one_notebook, tmp_path, monkeypatch):
+    script, _ = one_notebook
+    monkeypatch.chdir(tmp_path.parent)
+    monkeypatch.setenv("HW2_DATA", tmp_path.name)
+    monkeypatch.setattr(script, "FRESH", tmp_path / "fresh")
+    script.run([])
+    ran = nbformat.read(tmp_path / "fresh" / "tiny.ipynb", as_version=4)
+    assert ran.cells[0].outputs[0].text == f"{tmp_path.resolve()}\n"
+
+
 @pytest.mark.parametrize(("alpha", "mode"), [(255, "RGB"), (100, "RGBA")])
 def test_stored_pictures_are_recompressed_without_loss(alpha, mode):
     picture = Image.effect_noise((40, 30), 60).convert("RGBA")
