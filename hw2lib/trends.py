@@ -15,7 +15,8 @@ class Trend:
 
     Attributes:
         tau: Kendall's τ: the share of pairs in which the later value is larger, less the share in which it
-            is smaller; 1 for a series that only rises, −1 for one that only falls.
+            is smaller; 1 for a series that only rises, −1 for one that only falls. Of pairs with equal
+            values it knows nothing: with ties it is τ_b, which leaves them out.
         low, high: ends of its interval.
         block: length of the blocks that were drawn, in values.
     """
@@ -46,7 +47,7 @@ def trend(
     are quantiles of the resampled τ.
 
     Args:
-        values: in the order of their steps, at least 20, finite.
+        values: in the order of their steps, at least 20, finite, not all equal.
         resamples: number of bootstrap samples.
         level: of the interval.
         block: length of the blocks; by default :func:`block_length` of the ranks less a cubic in the step,
@@ -54,9 +55,9 @@ def trend(
         seed: of the resampling.
 
     Raises:
-        ValueError: too few values, values that are not finite, or a block that does not fit.
+        ValueError: too few values, values that are not finite or all equal, or a block that does not fit.
 
-    Source: Kendall 1938 (book: eq-trend); Politis and Romano 1992 (circular blocks).
+    Source: Kendall 1938 (book: eq-trend), Kendall 1945 (ties); Politis and Romano 1992 (circular blocks).
 
     Example:
         >>> str(trend(np.arange(50.0)))
@@ -66,6 +67,8 @@ def trend(
     n = len(values)
     if n < _LEAST or not np.isfinite(values).all():
         raise ValueError(f"{n} values: expected at least {_LEAST}, all finite")
+    if (values == values[0]).all():
+        raise ValueError(f"all values are {values[0]:g}: they have no order")
     # Ranks carry all that τ uses, and no single spike decides the length of the blocks.
     ranks, steps = rankdata(values), np.arange(n)
     if block is None:

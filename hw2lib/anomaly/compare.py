@@ -12,6 +12,7 @@ on the same images err together; the covariance of their placements takes that i
 Book: eq-placements, eq-delong.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -110,7 +111,10 @@ class Placements:
         return float(s10 + s01 + s11)
 
     def estimate(self, level: float = 0.95) -> Estimate:
-        """The AUROC with its normal confidence interval, cut off at 0 and 1."""
+        """The AUROC with its normal confidence interval, cut off at 0 and 1.
+
+        At an area of 0 or 1 no placement scatters: the interval has no width, and says nothing.
+        """
         half = _half_width(self.covariance(self), level)
         return Estimate(self.area, max(self.area - half, 0.0), min(self.area + half, 1.0))
 
@@ -136,7 +140,8 @@ def compare(first: Placements, second: Placements, level: float = 0.95) -> Compa
     """DeLong's test of the difference of two correlated AUROCs.
 
     z = (A − B) / √(var A + var B − 2 cov(A, B)) is compared with the standard normal. Two scores that
-    order all pairs alike differ by nothing, with p = 1.
+    order all pairs alike differ by nothing, with p = 1. Where the areas differ and yet nothing scatters, as
+    of few observations, there is no variance to judge by: p and the interval are nan.
 
     Raises:
         UserError: the placements are not of the same observations.
@@ -152,10 +157,11 @@ def compare(first: Placements, second: Placements, level: float = 0.95) -> Compa
     difference = first.area - second.area
     variance = first.covariance(first) + second.covariance(second) - 2 * first.covariance(second)
     variance = max(variance, 0.0)  # rounding can leave −1e-20 of equal scores
-    half = _half_width(variance, level)
-    p_value = 1.0
-    if difference != 0:
-        p_value = float(2 * stats.norm.sf(abs(difference) / np.sqrt(variance))) if variance else 0.0
+    half, p_value = _half_width(variance, level), 1.0
+    if difference != 0 and variance == 0:
+        half = p_value = math.nan
+    elif difference != 0:
+        p_value = float(2 * stats.norm.sf(abs(difference) / np.sqrt(variance)))
     return Comparison(
         first.area, second.area, Estimate(difference, difference - half, difference + half), p_value
     )

@@ -50,6 +50,8 @@ def auroc_interval(
 ) -> Estimate:
     """AUROC with a bootstrap percentile interval, resampling normal and anomalous images apart.
 
+    At an area of 0 or 1 all resamples agree: the interval has no width, and says nothing.
+
     Args:
         anomalous: booleans, shape (n,).
         scores: shape (n,).

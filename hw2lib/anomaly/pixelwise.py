@@ -43,7 +43,7 @@ def pixel_auroc_report(
     """
     test, normal = smooth(maps, sigma), smooth(normal_maps, sigma)
     mean, spread = normal.mean(0), normal.std(0)
-    spread = spread + 1e-6 * max(float(spread.max()), 1.0)
+    spread = spread + 1e-6 * (float(spread.max()) or 1.0)  # maps that never vary are left as they are
     return {
         "raw": pixel_auroc(test, masks),
         "location_only": pixel_auroc(np.broadcast_to(mean, test.shape), masks),

@@ -40,6 +40,10 @@ class MADE(nn.Module):
     Shapes:
         x: (batch, D) → (μ, α), each (batch, D).
 
+    Raises:
+        ValueError: another layout, degrees that do not fit, or x of another shape.
+        RuntimeError: ``load_state_dict`` is given weights of other degrees.
+
     Source: Germain et al. 2015; Papamakarios et al. 2017, equation 4; book: eq-degrees-output.
 
     Example:
@@ -73,6 +77,15 @@ class MADE(nn.Module):
         # A flow starts near the identity: small outputs, so that 50,000 of them do not blow up.
         self.mean.reset_parameters(0.1)
         self.log_scale.reset_parameters(0.1)
+
+    def get_extra_state(self) -> Tensor:
+        """The degrees: weights mean nothing without them."""
+        return torch.cat(self.degrees)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Refuse weights that were saved with other degrees."""
+        if not torch.equal(state.cpu(), self.get_extra_state()):
+            raise RuntimeError("the weights were saved with other degrees than those of this MADE")
 
     def layers(self) -> list[nn.Module]:
         """All linear layers: hidden ones from the input up, then the means, then the log scales."""
@@ -125,10 +138,14 @@ class MADE(nn.Module):
 
     def to_layout(self, layout: str) -> "MADE":
         """The same function in the given layout, as a new module with weights of its own."""
-        other = MADE(self.features, self.hidden_features, layout, self.degrees, steps=self.steps)
+        with torch.random.fork_rng(devices=[]):
+            other = MADE(self.features, self.hidden_features, layout, self.degrees, steps=self.steps)
         other = other.to(device=self.mean.bias.device, dtype=self.mean.bias.dtype)
+        other.bound = self.bound
         for source, target in zip(self.layers(), other.layers(), strict=True):
             target.load_dense(source.dense_weight().detach(), source.bias.detach())
+            target.weight.requires_grad_(source.weight.requires_grad)
+            target.bias.requires_grad_(source.bias.requires_grad)
         return other
 
 

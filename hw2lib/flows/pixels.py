@@ -43,20 +43,32 @@ class DequantizedPixels:
     ) -> Tensor:
         """uint8 (any shape) → x in [−1, 1] of the same shape.
 
-        Without noise n = 1/2, the middle of the pixel's interval: scores are then repeatable.
+        Without noise n = 1/2, the middle of the pixel's interval: scores are then repeatable. The sum is
+        taken in float32 at least, and ``dtype`` is that of the result.
+
+        Raises:
+            ValueError: a pixel is 2^b or more.
         """
-        v = pixels.to(dtype)
-        n = torch.rand(v.shape, generator=generator, dtype=dtype, device=v.device) if noise else 0.5
-        return (v + n) * (2.0 / self.levels) - 1.0
+        if self.bits < 8 and pixels.numel() and int(pixels.max()) >= self.levels:
+            raise ValueError(f"pixels up to {int(pixels.max())}: expected at most {self.levels - 1}")
+        v = pixels.to(_wide(dtype))
+        n = torch.rand(v.shape, generator=generator, dtype=v.dtype, device=v.device) if noise else 0.5
+        return ((v + n) * (2.0 / self.levels) - 1.0).to(dtype)
 
     def decode(self, x: Tensor) -> Tensor:
         """x → uint8, values outside [−1, 1] taken to the nearest end."""
+        x = x.to(_wide(x.dtype))
         return ((x + 1.0) * (self.levels / 2.0)).floor().clamp(0, self.levels - 1).to(torch.uint8)
 
     @property
     def log_det(self) -> float:
         """log|dx/dv| of one dimension in nats, (1 − b) ln 2."""
         return (1 - self.bits) * math.log(2.0)
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    """At least float32: half precision cannot tell the 256 pixels with their noise apart."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def bits_per_dim(nll: Tensor | float, features: int, pixels: DequantizedPixels | None = None):

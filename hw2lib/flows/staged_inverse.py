@@ -72,6 +72,7 @@ def inverse_stages(degrees: Sequence[Tensor], features: int) -> list[Stage]:
 
 def naive_passes(made: "MADE", given: Tensor, standardize: bool = False) -> Tensor:
     """The solution y by D passes of the whole network, which autograd follows; (batch, D)."""
+    _check(made, given)
     y = torch.zeros_like(given)
     for i in range(made.features):
         mean, log_scale = (part[:, i] for part in made(y))
@@ -94,7 +95,11 @@ def staged_inverse(made: "MADE", given: Tensor, standardize: bool = False) -> Te
         made: the block.
         given: g, the noise of a MAF or the data of an IAF.
         standardize: solve y_i = (g_i − μ_i)·exp(−α_i) instead of y_i = g_i·exp(α_i) + μ_i.
+
+    Raises:
+        ValueError: ``given`` has another shape, dtype or device than the block asks for.
     """
+    _check(made, given)
     if given.device.type == "cpu" and given.dtype in (torch.float32, torch.float64):
         solve = compiled_inverse if len(given) == 1 else grouped_inverse
         return solve(made, given, standardize)
@@ -126,6 +131,17 @@ def staged_inverse_plain(made: "MADE", given: Tensor, standardize: bool = False)
         log_scale = _affine(made.log_scale, lo, hi, 0, seen, below).clamp(-made.bound, made.bound)
         y[lo:hi] = _step(given[lo:hi], mean, log_scale, standardize)
     return y.t()
+
+
+def _check(made: "MADE", given: Tensor) -> None:
+    """Numbers of another kind would be cast silently, and compiled code checks no bounds."""
+    like = made.mean.bias
+    fits = given.dim() == 2 and given.shape[1] == made.features
+    if not fits or given.dtype != like.dtype or given.device != like.device:
+        raise ValueError(
+            f"expected shape (batch, {made.features}), {like.dtype} on {like.device}; "
+            f"got {tuple(given.shape)}, {given.dtype} on {given.device}"
+        )
 
 
 def _step(given: Tensor, mean: Tensor, log_scale: Tensor, standardize: bool) -> Tensor:

@@ -95,6 +95,10 @@ class StaircaseLinear(nn.Module):
     The same function and the same gradients as
     :class:`~hw2lib.flows.masked_linear.MaskedLinear`, in one flat parameter.
 
+    Nothing is masked in the forward pass. Optimizers leave the closed entries at zero, since their gradient
+    is; so do ``reset_parameters``, ``load_dense`` and ``load_state_dict``. Whoever writes into ``weight``
+    by other means has to leave them at zero too.
+
     Args:
         prefix: n, shape (out_features,), non-decreasing: output k sees inputs 0…n_k−1.
         in_features: number of inputs.
@@ -103,6 +107,9 @@ class StaircaseLinear(nn.Module):
     Shapes:
         x: (batch, in_features) → y: (batch, out_features), any strides. The result lies features
         first in memory, which the next layer takes without a copy.
+
+    Raises:
+        ValueError: the prefix is no staircase, or x has another shape.
 
     Source: book: sec-staircase.
 
@@ -147,6 +154,10 @@ class StaircaseLinear(nn.Module):
         for k, step in enumerate(self.steps):
             _view(self.weight, step)[:, step.open :].masked_fill_(self.closed(k), 0.0)
 
+    def _load_from_state_dict(self, *arguments) -> None:
+        super()._load_from_state_dict(*arguments)
+        self._close()
+
     def dense_weight(self) -> Tensor:
         """W ⊙ M as a matrix of shape (out_features, in_features), differentiable."""
         pad = nn.functional.pad
@@ -182,4 +193,6 @@ class StaircaseLinear(nn.Module):
         self._close()
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 2 or x.shape[1] != self.in_features:
+            raise ValueError(f"expected shape (batch, {self.in_features}), got {tuple(x.shape)}")
         return _Product.apply(x.t(), self.weight, self.bias, self).t()

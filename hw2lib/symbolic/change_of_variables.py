@@ -56,7 +56,8 @@ class Density:
             raise NotADensity(f"{where} integrates to {total}, not to 1")
         for share in _TRIED:
             point = _between(self.lower, self.upper, share)
-            if sp.re(sp.N(self.expression.subs(self.variable, point))) < 0:
+            value = sp.re(sp.N(self.expression.subs(self.variable, point)))
+            if value is not sp.nan and value < 0:  # at single points it need not be defined
                 raise NotADensity(f"{where} is negative at {point}")
 
     def total(self) -> sp.Expr:
@@ -115,6 +116,9 @@ def change_of_variables(base: Density, inverse: sp.Expr, variable: sp.Symbol) ->
         raise NotInvertible(f"{inverse} does not depend on {x}: every x would have the same z")
     forward = _forward(base, inverse, x)
     ends = [sp.limit(forward, z, base.lower, "+"), sp.limit(forward, z, base.upper, "-")]
+    poles = sp.singularities(forward, z, sp.Interval.open(base.lower, base.upper))
+    if poles is not sp.S.EmptySet or not all(end.is_extended_real for end in ends):
+        raise NotInvertible(f"{x} = {forward} has poles on the support of {z}: not monotone there")
     lower, upper = sorted(ends, key=lambda end: sp.N(end))
     derivative = sp.simplify(sp.diff(inverse, x))
     magnitude = _magnitude(derivative, x, lower, upper)
@@ -135,15 +139,24 @@ def _forward(base: Density, inverse: sp.Expr, x: sp.Symbol) -> sp.Expr:
     z = base.variable
     inside = [_between(base.lower, base.upper, share) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
 
-    def real_somewhere(candidate: sp.Expr) -> bool:
+    def share_solved(candidate: sp.Expr) -> float:
+        """At how many of the places the candidate is a solution for x."""
         values = [sp.N(candidate.subs(z, value)) for value in inside]
-        return any(v.is_real and not (x.is_positive and v <= 0) for v in values)
+        return sum(bool(v.is_real) and not (x.is_positive and v <= 0) for v in values) / len(values)
 
-    solutions = [s for s in sp.solve(sp.Eq(z, inverse), x) if real_somewhere(s)]
-    if len(solutions) != 1:
-        count = "no solution" if not solutions else f"{len(solutions)} solutions"
-        raise NotInvertible(f"{z} = {inverse} has {count} for {x} on the support of {z}: not one to one")
-    return sp.simplify(solutions[0])
+    solutions = [(s, share_solved(s)) for s in sp.solve(sp.Eq(z, inverse), x)]
+    solutions = [(s, share) for s, share in solutions if share > 0]
+    whole = [s for s, share in solutions if share == 1]
+    if len(solutions) == 1 and whole:
+        return sp.simplify(whole[0])
+    problem = f"{z} = {inverse} has no solution for {x} on the support of {z}"
+    if whole:
+        problem = (
+            f"{z} = {inverse} has {len(solutions)} solutions for {x} on the support of {z}: not one to one"
+        )
+    elif solutions:
+        problem = f"sympy has no formula for {x} in {z} = {inverse} that is real on the whole support of {z}"
+    raise NotInvertible(problem)
 
 
 def _between(lower: sp.Expr, upper: sp.Expr, share: float) -> sp.Expr:

@@ -199,7 +199,7 @@ def _components(
 
 
 def _refuse_zeros(scale: sp.Expr) -> None:
-    """Pass only a scale that is known to have no real zero."""
+    """Pass only a scale that is known to have no real zero, and no pole: its inverse would vanish there."""
     if scale.is_zero:
         raise NotInvertible("a scale is zero: the layer divides by it")
     if scale.is_nonzero or scale.is_positive or scale.is_negative:
@@ -207,6 +207,9 @@ def _refuse_zeros(scale: sp.Expr) -> None:
     variables = sorted(scale.free_symbols, key=str)
     if len(variables) == 1 and not scale.atoms(AppliedUndef):
         zeros = sp.solveset(scale, variables[0], sp.S.Reals)
+        poles = sp.singularities(scale, variables[0], sp.S.Reals)
+        if poles is not sp.S.EmptySet:
+            raise NotInvertible(f"the scale {scale} has poles, {poles}: the layer has no inverse there")
         if zeros is sp.S.EmptySet:
             return
         if isinstance(zeros, sp.FiniteSet) or zeros.is_iterable:

@@ -107,7 +107,9 @@ def _pieces(forward: sp.Expr, z: sp.Symbol, lower: sp.Expr, upper: sp.Expr) -> l
         poles = sp.singularities(forward, z, sp.Interval.open(lower, upper))
     except NotImplementedError as error:
         raise NotInvertible(f"the poles of {forward} could not be found") from error
-    cuts |= set(poles) if isinstance(poles, sp.FiniteSet) else set()
+    if not isinstance(poles, sp.FiniteSet) and poles is not sp.S.EmptySet:
+        raise NotInvertible(f"the poles of {forward} on [{lower}, {upper}] are no finite list: {poles}")
+    cuts |= set(poles)
     for start, end in _between_cuts(cuts, lower, upper):
         slope = sp.simplify(sp.diff(_smooth(forward, z, start, end), z))
         if slope == 0:

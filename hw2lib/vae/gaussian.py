@@ -41,7 +41,8 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
         >>> kl_to_standard_normal(torch.zeros(1, 3), torch.zeros(1, 3))
         tensor([0.])
     """
-    return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(-1)
+    # Near the prior s² − 1 − log s² is the small difference of large numbers; expm1 keeps its digits.
+    return 0.5 * (mean.square() + (torch.expm1(log_variance) - log_variance)).sum(-1)
 
 
 def gaussian_log_density(x: Tensor, mean: Tensor, log_sigma: Tensor) -> Tensor:

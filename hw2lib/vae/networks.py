@@ -31,7 +31,9 @@ class ConvEncoder(nn.Module):
         self.head = nn.Linear(channels[-1] * side**2, 2 * latent)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x of shape (batch, 3 · size²) → (batch, 2k)."""
+        """x of shape (batch, 3 · size²) → (batch, 2k); ValueError for another shape."""
+        if x.dim() != 2 or x.shape[1] != 3 * self.size**2:
+            raise ValueError(f"expected shape (batch, {3 * self.size**2}), got {tuple(x.shape)}")
         images = x.reshape(-1, 3, self.size, self.size)
         return self.head(self.features(images).flatten(1))
 
@@ -77,7 +79,7 @@ def conv_vae(size: int, channels: Sequence[int], latent: int) -> VAE:
 
 
 def _inner_side(size: int, channels: Sequence[int]) -> int:
-    if not channels or size % 2 ** len(channels):
+    if not channels or size < 1 or size % 2 ** len(channels):
         raise UserError(
             f"size={size}: expected a multiple of {2 ** len(channels)}, halved by each of {len(channels)} "
             "convolutions"

@@ -64,7 +64,7 @@ def test_covariance_by_hand():
     assert first.covariance(Placements.of(labels, [10, 30, 20, 40])) == pytest.approx(0.125)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 12), st.integers(2, 12), st.integers(0, 10**6), st.sampled_from([None, 0]))
 def test_the_formula_with_loops(n, m, seed, digits):
     labels, *scores = draw(n, m, seed=seed, digits=digits)
@@ -79,7 +79,7 @@ def test_the_formula_with_loops(n, m, seed, digits):
     assert first.covariance(second) == pytest.approx(by_hand, abs=1e-14)
     there, back = compare(first, second), compare(second, first)
     assert there.difference.value == -back.difference.value
-    assert there.p_value == pytest.approx(back.p_value)
+    assert there.p_value == pytest.approx(back.p_value, nan_ok=True)
 
 
 def test_the_interval_is_that_of_a_paired_bootstrap():
@@ -117,10 +117,11 @@ def test_a_score_does_not_differ_from_itself_or_from_its_ranks():
         assert result.difference.value == 0 and result.p_value == 1.0
 
 
-def test_scores_that_always_differ_leave_no_doubt():
+def test_scores_without_any_scatter_have_no_p_value():
     labels = np.repeat([False, True], 5)
     result = compare(Placements.of(labels, labels * 1.0), Placements.of(labels, labels * -1.0))
-    assert (result.first, result.second, result.p_value) == (1.0, 0.0, 0.0)
+    assert (result.first, result.second, result.difference.value) == (1.0, 0.0, 1.0)
+    assert np.isnan([result.p_value, result.difference.low, result.difference.high]).all()
 
 
 def test_an_estimate_stays_within_zero_and_one():

@@ -181,6 +181,7 @@ def test_the_display_is_short_and_complete():
         (lambda: affine_coupling(2, s=lambda a, b: (1, 0)), NotInvertible, "a scale is zero"),
         (lambda: affine_coupling(1, s=lambda a: a - 2), NotInvertible, "vanishes at z_1 = 2"),
         (lambda: affine_coupling(1, s=sp.sin), NotInvertible, "vanishes at z_1 = "),
+        (lambda: affine_coupling(1, s=lambda a: 1 / a), NotInvertible, "has poles"),
         (lambda: affine_coupling(2, s=lambda a, b: (a + b, 1)), NotInvertible, "cannot be shown"),
         (lambda: affine_coupling(2, scale="matrix"), ValueError, "scale='matrix'"),
         (lambda: general_coupling("full"), ValueError, "kind='full'"),

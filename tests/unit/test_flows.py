@@ -308,6 +308,8 @@ def test_dequantised_pixels_come_back_with_any_noise():
     assert torch.equal(pixels.decode(x), v)
     assert pixels.decode(torch.tensor([-9.0, 9.0])).tolist() == [0, 255]
     assert pixels.encode(v, dtype=torch.float64).dtype == torch.float64
+    half = pixels.encode(v, noise=False, dtype=torch.float16)
+    assert half.dtype == torch.float16 and torch.equal(pixels.decode(half), v)
 
 
 @pytest.mark.parametrize("bits", [1, 3, 8])
@@ -345,6 +347,7 @@ def test_uniform_pixels_cost_their_bits(bits):
         (lambda: StaircaseLinear(torch.tensor([1, 4]), 3, []), "non-decreasing"),
         (lambda: DequantizedPixels(0), "bits=0"),
         (lambda: DequantizedPixels(9), "bits=9"),
+        (lambda: DequantizedPixels(5).encode(torch.tensor([32])), "pixels up to 32: expected at most 31"),
     ],
 )
 def test_wrong_arguments_are_named(make, message):

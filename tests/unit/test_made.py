@@ -7,6 +7,7 @@ import torch
 from torch.autograd.functional import jacobian
 
 from hw2lib.flows import MADE, MAF, made_masks, prefix_lengths, random_degrees, spread_degrees
+from hw2lib.flows.staged_inverse import naive_inverse, staged_inverse
 
 LAYOUTS = ("staircase", "dense")
 
@@ -87,3 +88,55 @@ def test_cyclic_degrees_fail_the_coverage_check(features, hidden, shift):
 
 def test_cyclic_degrees_pass_the_coverage_check_where_units_suffice():
     check_coverage(MADE(9, (16,), degrees=[torch.arange(16) % 8 + 1]).double())
+
+
+@pytest.mark.parametrize("layout", ["staircase", "dense"])
+def test_weights_are_not_loaded_into_other_degrees(layout):
+    flows = [MAF(6, (8, 8), transforms=1, layout=layout, degrees="random", seed=s) for s in (1, 4, 1)]
+    weights = flows[0].state_dict()
+    with pytest.raises(RuntimeError, match="saved with other degrees"):
+        flows[1].load_state_dict(weights)
+    flows[2].load_state_dict(weights)
+    x = torch.randn(5, 6)
+    assert torch.equal(flows[0].log_prob(x), flows[2].log_prob(x))
+
+
+def test_loaded_weights_stay_under_the_stairs():
+    made = MADE(6, (8, 8), layout="staircase")
+    weights = {
+        name: torch.ones_like(value) if name.endswith("weight") else value
+        for name, value in made.state_dict().items()
+    }
+    made.load_state_dict(weights)
+    rows = jacobian(lambda x: made(x)[0].sum(0), torch.randn(1, 6))[:, 0]
+    assert torch.equal(rows.triu(), torch.zeros(6, 6))
+
+
+def test_another_layout_is_the_same_function():
+    made = MADE(5, (8,), layout="staircase").requires_grad_(False)
+    made.bound = 0.01
+    torch.nn.init.constant_(made.log_scale.bias, 3.0)
+    torch.manual_seed(0)
+    expected = torch.rand(2)
+    torch.manual_seed(0)
+    other = made.to_layout("dense")
+    assert torch.equal(torch.rand(2), expected)  # the caller's random numbers go on untouched
+    assert not any(p.requires_grad for p in other.parameters())
+    x = torch.randn(3, 5)
+    torch.testing.assert_close(other(x), made(x))
+
+
+@pytest.mark.parametrize("layout", ["staircase", "dense"])
+@pytest.mark.parametrize(
+    "given",
+    [torch.ones(1, 10), torch.ones(1, 3), torch.ones(4), torch.ones(1, 4).double(), torch.ones(1, 4).int()],
+    ids=["wide", "narrow", "flat", "double", "int"],
+)
+def test_a_block_is_solved_for_numbers_of_its_own_kind_only(layout, given):
+    made = MADE(4, (8,), layout=layout)
+    for solve in (staged_inverse, naive_inverse):
+        with pytest.raises(ValueError, match=r"expected shape \(batch, 4\), torch.float32 on cpu; got"):
+            solve(made, given)
+    if layout == "staircase" and given.shape != (1, 4):
+        with pytest.raises(ValueError, match=r"expected shape \(batch, 4\)"):
+            made(given)

@@ -51,7 +51,7 @@ def test_intervals_cover_the_tau_of_a_line_in_noise():
     assert np.mean([f.low <= truth <= f.high for f in found]) >= 0.8
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(-50, 50), min_size=20, max_size=60, unique=True), st.integers(0, 3))
 def test_only_the_order_of_the_values_counts(values, seed):
     series = np.array(values, dtype=float)
@@ -72,6 +72,7 @@ def test_blocks_grow_with_the_memory():
     [
         (np.arange(19.0), None, "19 values: expected at least 20"),
         (np.full(30, np.nan), None, "all finite"),
+        (np.full(30, 2.5), None, "all values are 2.5"),
         (np.arange(30.0), 16, "block=16: expected 1 to 15"),
         (np.arange(30.0), 0, "block=0"),
     ],
