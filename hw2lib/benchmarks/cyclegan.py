@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hw2lib.cyclegan import Conv3x3, InstanceNorm, NarrowConv
-from hw2lib.training.config import CycleGANConfig
+from hw2lib.training.config import CycleGANConfig, validated
 from hw2lib.training.cyclegan import build_training, resolve_device
 from hw2lib.training.memory import keep_freed_memory
 
@@ -63,7 +63,8 @@ def bench_step(
         by_columns: bool = False,
         **options: bool,
     ) -> Callable[[], float]:
-        config = CycleGANConfig(size=size, blocks=blocks, features=features, **options)
+        settings = {"size": size, "blocks": blocks, "features": features}
+        config = validated(CycleGANConfig, settings | options, "hw2 bench cyclegan:")
         step = build_training(config, place)
         step.batched = batched
         if torch_norm:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hw2lib.flows import MAF, inverse_stages
+from hw2lib.training.loop import weights_from
 
 from .peers import PEERS, build_peer
 
@@ -104,9 +105,9 @@ def interleaved_seconds(calls: dict[str, Callable[[], object]], repeats: int) ->
 def _own_rows(
     d: int, hidden: Sequence[int], repeats: int, report: Callable[[str], None]
 ) -> Iterator[SamplingRow]:
-    torch.manual_seed(0)
-    flow = MAF(d, hidden, transforms=1)
-    u = torch.randn(1, d)
+    with weights_from(0):
+        flow = MAF(d, hidden, transforms=1)
+        u = torch.randn(1, d)
     x = flow.inverse(u)
     calls = {
         "forward": lambda: flow(x),

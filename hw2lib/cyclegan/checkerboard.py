@@ -67,20 +67,6 @@ def overlaps_by_formula(kernel: int, stride: int) -> list[int]:
     return [math.ceil((kernel - phase) / stride) for phase in range(stride)]
 
 
-def phase_means(images: Tensor, period: int = 2) -> Tensor:
-    """Mean over the pixels of each phase (row mod period, column mod period).
-
-    Args:
-        images: shape (…, height, width), sides divisible by ``period``.
-
-    Returns:
-        Shape (…, period, period).
-    """
-    height, width = images.shape[-2:]
-    cells = images.unflatten(-1, (width // period, period)).unflatten(-3, (height // period, period))
-    return cells.mean((-4, -2))
-
-
 def nyquist_energy(images: Tensor) -> Tensor:
     """Energy per pixel at the three frequencies (½, 0), (0, ½), (½, ½) cycles per pixel.
 

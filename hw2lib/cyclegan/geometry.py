@@ -72,7 +72,8 @@ def fit_task(
 def relative_error(output: Tensor, target: Tensor) -> float:
     """‖output − target‖₁ / ‖target‖₁ (book: eq-relative-error).
 
-    A grey answer gets 1; an answer that leaves a shape where it was, while it should be elsewhere, gets 2.
+    A grey answer gets 1; an answer that leaves a shape where it was, while it should be elsewhere, gets 2,
+    less where the two places overlap.
     """
     return float((output.detach() - target).abs().sum() / target.abs().sum())
 

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from .narrow import NarrowConv
 from .winograd import Conv3x3
@@ -19,7 +20,8 @@ class InstanceNorm(nn.Module):
 
     The same function as ``torch.nn.InstanceNorm2d``, written out on a CPU: torch's own takes more than
     half of a training step there, and its gradients are wrong for one image in channels_last. The
-    statistics of bfloat16 images are taken in float32.
+    statistics of bfloat16 images are taken in float32. Second derivatives raise there, as those of
+    :class:`~hw2lib.cyclegan.winograd.Conv3x3` do.
 
     Shapes:
         x: (batch, channels, height, width) → the same.
@@ -49,6 +51,7 @@ class _Standardise(torch.autograd.Function):
         return y.to(x.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor) -> Tensor:
         y, scale = ctx.saved_tensors
         wide = grad.to(y.dtype)
@@ -180,10 +183,14 @@ class PatchDiscriminator(nn.Module):
 
     Args:
         features: channels after the first convolution.
-        layers: convolutions of stride 2.
+        layers: n, convolutions of stride 2, at least one.
 
     Shapes:
-        x: (batch, 3, height, width) → (batch, 1, height / 8 − 2, width / 8 − 2), scores without a sigmoid.
+        x: (batch, 3, height, width) → (batch, 1, ⌊height / 2ⁿ⌋ − 2, ⌊width / 2ⁿ⌋ − 2), scores without a
+        sigmoid.
+
+    Raises:
+        ValueError: no layers.
 
     Source: Isola et al. 2017, section 3.2.2; Zhu et al. 2017, section 7.2.
 
@@ -194,6 +201,8 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, features: int = 64, layers: int = 3) -> None:
         super().__init__()
+        if layers < 1:
+            raise ValueError(f"layers={layers}: expected at least one")
         widths = [features * min(2**k, 8) for k in range(layers + 1)]
         stack: list[nn.Module] = [nn.Conv2d(3, features, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         for level in range(1, layers + 1):

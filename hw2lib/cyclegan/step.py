@@ -53,7 +53,8 @@ class Objective:
     gan: GANLoss = "least_squares"
 
     def generators(self, losses: Losses) -> Tensor:
-        """G_A + G_B + λ (cycle_A + cycle_B) + λ_id (idt_A + idt_B) (book: eq-cyclegan-loss).
+        """G_A + G_B + λ (cycle_A + cycle_B) + λ_id (idt_A + idt_B) (book: eq-cyclegan-loss,
+        eq-identity-loss).
 
         Source: Zhu et al. 2017, equation 3 and section 5.2.
         """

@@ -31,6 +31,7 @@ _WORDS = {
         "classifier_kid": "فاصلهٔ KID (با ویژگی‌های\nرده‌بند آموزش‌دیده در همین‌جا)",
         "cycle_psnr": "چرخه: PSNR (dB)",
         "cycle_ssim": "چرخه: SSIM",
+        "cycle_l1": "خطای چرخه (L1)",
         "identity_l1": "خطای همانی (L1)",
         "source": "بی‌ترجمه",
         "real": "تصویر واقعی مقصد",
@@ -60,6 +61,7 @@ _WORDS = {
         "classifier_kid": "KID (features of a\nclassifier trained here)",
         "cycle_psnr": "cycle PSNR (dB)",
         "cycle_ssim": "cycle SSIM",
+        "cycle_l1": "cycle error (L1)",
         "identity_l1": "identity error (L1)",
         "source": "untranslated",
         "real": "real images of the target",
@@ -84,7 +86,8 @@ _PANELS = (
     ("discriminator", ("D_A", "D_B")),
     ("generator", ("G_A", "G_B")),
 )
-_MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", "identity_l1")
+# The last one stands in where a run has no SSIM.
+_MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "identity_l1", "cycle_ssim", "cycle_l1")
 # Of the classes themselves, so that a bar shows what it counts.
 _PAINTS = ("#C0392B", "#F08A1D", "#F2DC4B", "#4C9A4A", "#4A8FD0", "#F4F1EA", "#9A9A9A", "#2B2B2B")
 _BROAD = 101  # values in the moving average of the losses of a whole run
@@ -187,11 +190,12 @@ def moving_average(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def measures(run: RecordedRun, pair: str, lang: str) -> Figure:
-    """Every measure at the measured epochs, beside untranslated images and real ones of the target."""
+    """Six measures at the measured epochs, beside untranslated images and real ones of the target."""
     words, table, references = _WORDS[lang], run.measures, run.references
+    known = [measure for measure in _MEASURES if f"{measure}_A" in table]
     with style.language(lang):
         fig, axes = plt.subplots(2, 3, figsize=(8.6, 5.0))
-        for ax, measure in zip(axes.flat, _MEASURES, strict=True):
+        for ax, measure in zip(axes.flat, known, strict=False):
             lines = zip("AB", ("o-", "s--"), ("anomalous", "train"), _directions(pair, lang), strict=True)
             for direction, mark, role, name in lines:
                 column, color = f"{measure}_{direction}", style.COLORS[role]

@@ -1,16 +1,18 @@
 """What a run is made of: validated settings with two profiles, quick and paper."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hw2lib.errors import UserError
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
+# Seeds of single steps are made from it, and have to fit into 64 bits.
+Seed = Annotated[int, Field(ge=0, lt=2**30)]
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
@@ -42,7 +44,7 @@ class MAFConfig(BaseModel):
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     epochs: Count = 50
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.95
     clip_norm: Annotated[float, Field(gt=0)] = 1e5
     layout: Literal["staircase", "dense"] = "staircase"
@@ -91,7 +93,7 @@ class VAEConfig(BaseModel):
     sigma_learning_rate: Annotated[float, Field(gt=0)] = 4e-2
     epochs: Count = 40
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     clip_norm: Annotated[float, Field(gt=0)] = 1e5
     checkpoint_every: Annotated[int, Field(ge=0)] = 10
 
@@ -149,11 +151,17 @@ class CycleGANConfig(BaseModel):
     bfloat16: bool = False
     compile: bool = False
     cuda_graphs: bool = False
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     log_every: Count = 10
     checkpoint_every: Count = 500
     evaluate_epochs: tuple[Count, ...] = (1, 10, 20)
     max_steps: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _decay_within_the_run(self) -> Self:
+        if self.decay_epochs > self.epochs:
+            raise ValueError(f"decay_epochs={self.decay_epochs}: expected at most epochs={self.epochs}")
+        return self
 
 
 CYCLEGAN_PROFILES = {
@@ -211,5 +219,7 @@ def validated(kind: type[Settings], values: dict, source: str) -> Settings:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # of several settings together
+            raise UserError(f"{source} {first['ctx']['error']}") from error
         name = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{source} {name}={first['input']!r}: {first['msg']}") from error

@@ -25,6 +25,7 @@ from .cyclegan_evaluation import evaluate_snapshots
 from .cyclegan_report import evaluate_epoch, finish_cyclegan_run
 from .cyclegan_state import load_cyclegan_state, save_cyclegan_state
 from .interrupt import interruptible
+from .loop import weights_from
 from .memory import keep_freed_memory
 from .runs import environment, note_resumption, prepare, write_csv, write_json
 
@@ -48,9 +49,9 @@ class CycleGANState:
 
 def build_cyclegan(config: CycleGANConfig) -> CycleGAN:
     """The networks of a configuration, with weights drawn from its seed."""
-    torch.manual_seed(config.seed)
-    generators = [ResnetGenerator(config.blocks, config.features, config.upsampling) for _ in range(2)]
-    return CycleGAN(*generators, *(PatchDiscriminator(config.features) for _ in range(2)))
+    with weights_from(config.seed):
+        generators = [ResnetGenerator(config.blocks, config.features, config.upsampling) for _ in range(2)]
+        return CycleGAN(*generators, *(PatchDiscriminator(config.features) for _ in range(2)))
 
 
 def build_training(config: CycleGANConfig, device: torch.device) -> TrainingStep:
@@ -121,18 +122,18 @@ def train_cyclegan(
         True if the run finished, False if Ctrl-C left a checkpoint.
 
     Raises:
-        UserError: ``out`` holds another run, nothing to resume, a run begun with other images, or CUDA graphs
-            are asked of a CPU.
+        UserError: ``out`` holds another run, nothing to resume, a run begun with other images or settings,
+            or CUDA graphs are asked of a CPU.
     """
     place = resolve_device(device)
     if config.cuda_graphs and place.type != "cuda":
         raise UserError("cuda_graphs=true: needs a CUDA device")
-    prepare(out, resume, data.checksum)
+    prepare(out, resume, data.checksum, config)
     keep_freed_memory()
     state = CycleGANState(build_training(config, place))
     if resume:
         load_cyclegan_state(out, state)
-        note_resumption(out, state.epoch, state.step)
+        note_resumption(out, state.epoch, state.step, place)
     else:
         write_json(out / "config.json", config.model_dump())
         write_json(out / "environment.json", environment(place, data_facts(data)))

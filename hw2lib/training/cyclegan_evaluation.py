@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 from torchvision.transforms.v2.functional import resize
 
 from hw2lib.cyclegan import CycleGAN
@@ -15,7 +14,14 @@ from hw2lib.cyclegan.steganography import reconstruction_curve
 from hw2lib.data.unpaired import UnpairedImages, to_signed, to_uint8
 
 from .checkpoint import load_weights
-from .cyclegan_report import TRANSLATIONS, directions, kept_epochs, run_generator, snapshot
+from .cyclegan_report import (
+    TRANSLATIONS,
+    directions,
+    kept_epochs,
+    run_generator,
+    snapshot,
+    structural_similarity,
+)
 from .domain_classifier import Judge, train_judge
 from .runs import write_csv
 
@@ -107,13 +113,11 @@ def _transitions(images: Tensor, translated: Tensor) -> list[dict[str, float | s
 
 
 def _per_image(judge: Judge, domain: str, images: Tensor, translated: Tensor) -> list[dict[str, float | int]]:
-    signed = to_signed(images), to_signed(translated)
-    similar = structural_similarity_index_measure(*signed, data_range=(-1.0, 1.0), reduction="none")
     green = (colour_classes(images) == COLOURS.index("green")).double().mean((1, 2))
     in_b = judge.in_b(translated)
     columns = {
         "changed": (translated.double() - images.double()).abs().mean((1, 2, 3)),
-        "ssim": similar.double(),
+        "ssim": structural_similarity(to_signed(images), to_signed(translated)).double(),
         "filter_share": filter_share(images, translated),
         "green": green,
         "taken": (in_b if domain == "A" else ~in_b).int(),

@@ -1,17 +1,15 @@
 """Checkpoints of a CycleGAN run: one file, so that its parts can never be of different steps."""
 
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from hw2lib.errors import UserError
 
-from .runs import write_json
+from .checkpoint import save_all
 
 CHECKPOINT, MARKER = "checkpoint.safetensors", "state.json"
 OPTIMIZERS = ("generators", "discriminators")
@@ -30,10 +28,11 @@ def save_cyclegan_state(out: Path, state) -> None:
     for name, pool in training.pools.items():
         tensors |= {f"pool.{name}.{key}": value for key, value in pool.state_dict().items()}
     progress = json.dumps({name: getattr(state, name) for name in state.PROGRESS})
-    part = out / (CHECKPOINT + ".part")
-    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, part, {"progress": progress})
-    os.replace(part, out / CHECKPOINT)
-    write_json(out / MARKER, {"epoch": state.epoch, "step": state.step})
+    # As a tensor: the header, which is the place for texts, is limited to 100 MB.
+    tensors["progress"] = torch.frombuffer(bytearray(progress.encode()), dtype=torch.uint8)
+    position = {"epoch": state.epoch, "step": state.step}
+    whole = {name: value.detach().contiguous() for name, value in tensors.items()}
+    save_all({out / CHECKPOINT: whole}, texts={out / MARKER: position})
 
 
 def load_cyclegan_state(out: Path, state) -> None:
@@ -60,7 +59,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-            return tensors, json.loads(file.metadata()["progress"])
+            return tensors, json.loads(tensors.pop("progress").numpy().tobytes())
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a checkpoint") from error
 

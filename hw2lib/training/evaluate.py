@@ -5,9 +5,10 @@ from pathlib import Path
 from hw2lib.data.unpaired import UnpairedImages
 from hw2lib.errors import UserError
 
+from .checkpoint import load_weights
 from .cyclegan import resolve_device
 from .cyclegan_evaluation import evaluate_snapshots
-from .cyclegan_report import TRANSLATIONS, kept_epochs
+from .cyclegan_report import TRANSLATIONS, kept_epochs, snapshot, test_metrics
 from .runs import read_json, write_json
 from .trained import load_cyclegan
 
@@ -15,9 +16,7 @@ SECTIONS = ("translation", "colours", "steganography")
 
 
 def evaluate_run(run: Path, data: UnpairedImages, device: str = "auto") -> dict:
-    """Add what :func:`~hw2lib.training.cyclegan_evaluation.evaluate_snapshots` finds to metrics.json.
-
-    translations.csv is written anew.
+    """Measure the kept weights again: write metrics.json and translations.csv as the run itself would.
 
     A run evaluates itself when it ends; this is for runs that ended without, and for newer measures.
 
@@ -41,7 +40,11 @@ def evaluate_run(run: Path, data: UnpairedImages, device: str = "auto") -> dict:
     if kept_epochs(run) != expected:
         raise UserError(f"{run}: kept weights of epochs {kept_epochs(run)}, not of {expected}")
     net, config = load_cyclegan(run)
-    metrics |= evaluate_snapshots(run, net.to(resolve_device(device)), data, config.seed)
+    net.to(resolve_device(device))
+    for row in metrics["test"]:
+        load_weights(snapshot(run, row["epoch"]), net)
+        row |= test_metrics(net, data)
+    metrics |= evaluate_snapshots(run, net, data, config.seed)
     write_json(run / "metrics.json", metrics)
     return metrics
 

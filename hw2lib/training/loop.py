@@ -1,7 +1,9 @@
 """Epochs over images in memory, the same for the flow and the VAE."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -10,6 +12,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from hw2lib.data import MVTecCategory
+from hw2lib.errors import UserError
 from hw2lib.flows import bits_per_dim
 
 from .checkpoint import save_training_state
@@ -17,6 +20,14 @@ from .interrupt import Interrupt, interruptible
 from .runs import write_csv
 
 Report = Callable[[dict], None]
+
+
+@contextmanager
+def weights_from(seed: int) -> Iterator[None]:
+    """Weights that are drawn inside follow from the seed; the caller's random numbers go on untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 class EpochLoop:
@@ -51,12 +62,14 @@ class EpochLoop:
         self.train, self.validation = data.train[train].flatten(1), data.train[validation]
 
     def run(self) -> bool:
-        """Train until the last epoch; False if Ctrl-C came first."""
+        """Train until the last epoch and leave a checkpoint; False if Ctrl-C came first."""
         with interruptible() as interrupt:
             while self.state.epoch < self.config.epochs:
                 if not self._epoch(interrupt):
-                    return False
-        return True
+                    break
+            if self.fabric.is_global_zero:
+                save_training_state(self.out, self.state)
+        return self.state.epoch == self.config.epochs
 
     def step(self, batch: Tensor) -> float:
         """One step of the optimizer on the images of these indices; the mean loss in nats per image."""
@@ -85,6 +98,21 @@ class EpochLoop:
         """What is random in this step, a function of (seed, epoch, step)."""
         seed = (self.config.seed * 1_000_003 + self.state.epoch) * 10_007 + self.state.step + 1
         return torch.Generator().manual_seed(seed)
+
+    def mean(self, losses: Tensor, batch: Tensor) -> Tensor:
+        """What becomes the mean over the whole batch when it is averaged over the processes' shares."""
+        if self.fabric.world_size == 1:
+            return losses.mean()
+        return losses.sum() * (self.fabric.world_size / len(batch))
+
+    def finite(self, loss: Tensor) -> float:
+        """The loss as a number; UserError where it is none, since no later step can mend that."""
+        value = float(loss)
+        if not math.isfinite(value):
+            raise UserError(
+                f"{self.out}: the loss is {value} in epoch {self.state.epoch + 1}; lower learning_rate"
+            )
+        return value
 
     def share(self, batch: Tensor) -> Tensor:
         """This process's part of a batch, on its device."""

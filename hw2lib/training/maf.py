@@ -14,12 +14,12 @@ from hw2lib.anomaly import auroc_per_defect, nll_scores
 from hw2lib.data import MVTecCategory, split_validation
 from hw2lib.flows import MAF, DequantizedPixels, bits_per_dim
 
-from .checkpoint import AVERAGE, MODEL, load_training_state, save_training_state
+from .checkpoint import AVERAGE, MODEL, load_training_state
 from .config import MAFConfig
-from .loop import EpochLoop, Report
+from .loop import EpochLoop, Report, weights_from
 from .memory import keep_freed_memory
 from .report import finish_maf_run
-from .runs import begin, prepare, write_csv
+from .runs import begin, note_resumption, prepare, write_csv
 
 
 @dataclass
@@ -47,8 +47,8 @@ class MAFState:
 
 def build_maf(config: MAFConfig) -> MAF:
     """The flow of a configuration, with weights drawn from its seed."""
-    torch.manual_seed(config.seed)
-    return MAF(3 * config.size**2, config.hidden_features, config.transforms, config.layout)
+    with weights_from(config.seed):
+        return MAF(3 * config.size**2, config.hidden_features, config.transforms, config.layout)
 
 
 def train_maf(
@@ -79,11 +79,11 @@ def train_maf(
         True if the run finished, False if Ctrl-C left a checkpoint.
 
     Raises:
-        UserError: ``out`` holds another run, nothing to resume, or a run begun with other images; or the
-            images are too few to split.
+        UserError: ``out`` holds another run, nothing to resume, or a run begun with other images or
+            settings; the images are too few to split; or the loss is no longer a number.
     """
     split = split_validation(len(data.train), config.validation_fraction, config.seed)
-    prepare(out, resume, data.checksum)
+    prepare(out, resume, data.checksum, config)
     keep_freed_memory()
     fabric = Fabric(accelerator=device, devices=devices)
     fabric.launch()
@@ -95,14 +95,14 @@ def train_maf(
     state = MAFState(flow, average, optimizer)
     if resume:
         load_training_state(out, state)
+        if fabric.is_global_zero:
+            note_resumption(out, state.epoch, state.step, fabric.device)
     elif fabric.is_global_zero:
         begin(out, config, fabric.device, data)
     loop = _Loop(config, data, split, state, fabric, out, report)
     finished = loop.run()
-    if fabric.is_global_zero:
-        save_training_state(out, state)
-        if finished:
-            finish_maf_run(out, config, data, state, loop.validation)
+    if finished and fabric.is_global_zero:
+        finish_maf_run(out, config, data, state, loop.validation)
     fabric.barrier()
     return finished
 
@@ -126,13 +126,13 @@ class _Loop(EpochLoop):
         state, config = self.state, self.config
         x = self.share(self.pixels.encode(self.train[batch], generator=self.noise()))
         state.optimizer.zero_grad(set_to_none=True)
-        loss = -state.flow.log_prob(x).mean()
+        loss = self.mean(-state.flow.log_prob(x), batch)
         self.fabric.backward(loss)
         clip_gradients(self.weights, config.clip_norm)
         state.optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(self.averages, self.weights, 1 - config.average_decay)
-        return float(self.fabric.all_reduce(loss.detach()))
+        return self.finite(self.fabric.all_reduce(loss.detach()))
 
     def validate(self, train_loss: float) -> dict:
         state = self.state

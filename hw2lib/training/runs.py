@@ -62,20 +62,28 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     write_bytes(path, text.getvalue().encode())
 
 
-def prepare(out: Path, resume: bool, checksum: str | None = None) -> None:
+def prepare(out: Path, resume: bool, checksum: str | None = None, config: BaseModel | None = None) -> None:
     """Create a run's folder; one that already holds a run is only taken with ``--resume``.
+
+    A run that ended before its first checkpoint has left nothing to go on with: it is begun anew.
 
     Args:
         out: the folder.
         resume: whether it should hold a run already.
         checksum: of the images; a run that was begun with others is not taken up.
+        config: of the run; one that was begun with other settings is not taken up.
     """
-    if (out / "config.json").exists() and not resume:
+    if not resume and any((out / name).exists() for name in ("state.json", "metrics.json")):
         raise UserError(f"{out}: already holds a run; add --resume to go on with it, or choose another --out")
     if resume and not (out / "state.json").exists():
         raise UserError(f"{out}: holds no checkpoint to resume")
     if resume and checksum and checksum != read_json(out / "environment.json")["data"]["checksum"]:
         raise UserError(f"{out}: was begun with other images; resume it with the same --data")
+    if resume and config is not None:
+        begun, wanted = read_json(out / "config.json"), config.model_dump(mode="json")
+        changed = [name for name, value in wanted.items() if begun.get(name, value) != value]
+        if changed:
+            raise UserError(f"{out}: was begun with another {', '.join(changed)}; choose another --out")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is not a folder")
     try:
@@ -108,10 +116,11 @@ def environment(device: torch.device, data: Mapping[str, object]) -> dict:
     }
 
 
-def note_resumption(out: Path, epoch: int, step: int) -> None:
-    """Add to environment.json that the code of this commit went on from that step of that epoch."""
-    known = read_json(out / "environment.json")
-    known.setdefault("resumed", []).append({"epoch": epoch, "step": step, "commit": _commit()})
+def note_resumption(out: Path, epoch: int, step: int, device: torch.device) -> None:
+    """Add to environment.json who went on from that step of that epoch: commit, torch and device."""
+    known, now = read_json(out / "environment.json"), environment(device, {})
+    entry = {"epoch": epoch, "step": step, "commit": now["commit"], "device": now["device"]}
+    known.setdefault("resumed", []).append(entry | {"torch": now["libraries"]["torch"]})
     write_json(out / "environment.json", known)
 
 

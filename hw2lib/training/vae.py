@@ -10,16 +10,15 @@ from torch import Tensor, nn
 
 from hw2lib.anomaly import vae_scores
 from hw2lib.data import MVTecCategory, split_validation
-from hw2lib.errors import UserError
 from hw2lib.flows import DequantizedPixels, bits_per_dim
 from hw2lib.vae import VAE, conv_vae
 
-from .checkpoint import MODEL, load_training_state, save_training_state
+from .checkpoint import MODEL, load_training_state
 from .config import VAEConfig
 from .fit import vae_parameter_groups
-from .loop import EpochLoop, Report
+from .loop import EpochLoop, Report, weights_from
 from .memory import keep_freed_memory
-from .runs import begin, prepare
+from .runs import begin, note_resumption, prepare
 from .vae_report import finish_vae_run
 
 
@@ -45,8 +44,8 @@ class VAEState:
 
 def build_vae(config: VAEConfig) -> VAE:
     """The VAE of a configuration, with weights drawn from its seed."""
-    torch.manual_seed(config.seed)
-    return conv_vae(config.size, config.channels, config.latent)
+    with weights_from(config.seed):
+        return conv_vae(config.size, config.channels, config.latent)
 
 
 def train_vae(
@@ -79,13 +78,13 @@ def train_vae(
         True if the run finished, False if Ctrl-C left a checkpoint.
 
     Raises:
-        UserError: ``out`` holds another run, nothing to resume, or a run begun with other images; the
-            images are too few to split, or of a size that the convolutions cannot halve; or the loss is no
-            longer a number.
+        UserError: ``out`` holds another run, nothing to resume, or a run begun with other images or
+            settings; the images are too few to split, or of a size that the convolutions cannot halve; or
+            the loss is no longer a number.
     """
     split = split_validation(len(data.train), config.validation_fraction, config.seed)
     vae = build_vae(config)
-    prepare(out, resume, data.checksum)
+    prepare(out, resume, data.checksum, config)
     keep_freed_memory()
     fabric = Fabric(accelerator=device, devices=devices)
     fabric.launch()
@@ -96,14 +95,14 @@ def train_vae(
     state = VAEState(vae, optimizer)
     if resume:
         load_training_state(out, state)
+        if fabric.is_global_zero:
+            note_resumption(out, state.epoch, state.step, fabric.device)
     elif fabric.is_global_zero:
         begin(out, config, fabric.device, data)
     loop = _Loop(config, data, split, state, fabric, out, report)
     finished = loop.run()
-    if fabric.is_global_zero:
-        save_training_state(out, state)
-        if finished:
-            finish_vae_run(out, config, data, state, loop.validation)
+    if finished and fabric.is_global_zero:
+        finish_vae_run(out, config, data, state, loop.validation)
     fabric.barrier()
     return finished
 
@@ -116,18 +115,13 @@ class _Loop(EpochLoop):
         x = DequantizedPixels().encode(self.train[batch], generator=generator)
         noise = torch.randn(len(batch), config.latent, generator=generator)
         state.optimizer.zero_grad(set_to_none=True)
-        loss = state.vae(self.share(x), self.share(noise)).mean()
+        loss = self.mean(state.vae(self.share(x), self.share(noise)), batch)
         self.fabric.backward(loss)
         self.fabric.clip_gradients(
             state.vae, state.optimizer, max_norm=config.clip_norm, error_if_nonfinite=False
         )
         state.optimizer.step()
-        value = float(self.fabric.all_reduce(loss.detach()))
-        if not math.isfinite(value):
-            raise UserError(
-                f"{self.out}: the loss is {value} in epoch {state.epoch + 1}; lower learning_rate"
-            )
-        return value
+        return self.finite(self.fabric.all_reduce(loss.detach()))
 
     def validate(self, train_loss: float) -> dict:
         vae, features = getattr(self.state.vae, "module", self.state.vae), self.data.features

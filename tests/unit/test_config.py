@@ -3,7 +3,7 @@
 import pytest
 
 from hw2lib.errors import UserError
-from hw2lib.training.config import PROFILES, MAFConfig, override, profile, validated
+from hw2lib.training.config import CYCLEGAN_PROFILES, PROFILES, MAFConfig, override, profile, validated
 
 
 def test_the_paper_profile_is_the_table_of_the_report():
@@ -41,6 +41,7 @@ def test_assignments_are_read_as_yaml():
         ("hidden_features=[8, 0]", r"--set hidden_features\.1=0: .*greater than or equal to 1"),
         ("epochs=[1", r"--set epochs=\[1: the value cannot be read"),
         ("epochs=", "--set epochs=None: .*integer"),
+        ("seed=1073741824", "--set seed=1073741824: .*less than 1073741824"),
     ],
 )
 def test_wrong_assignments_are_named_in_one_line(assignment, message):
@@ -53,6 +54,12 @@ def test_validated_names_the_source_and_the_value():
     with pytest.raises(UserError, match="config.json: size='wide': "):
         validated(MAFConfig, {"size": "wide"}, "config.json:")
     assert validated(MAFConfig, {"size": 16}, "config.json:").size == 16
+
+
+def test_the_learning_rate_falls_within_the_run():
+    with pytest.raises(UserError, match="^--set decay_epochs=5: expected at most epochs=4$"):
+        override(CYCLEGAN_PROFILES["quick"], ["decay_epochs=5"])
+    assert override(CYCLEGAN_PROFILES["quick"], ["decay_epochs=4"]).decay_epochs == 4
 
 
 # Files

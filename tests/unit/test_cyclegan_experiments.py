@@ -31,7 +31,7 @@ def test_fields_from_the_input_are_those_from_the_output(strides, kernel):
     assert patches.field_table(chain)[-1].field == receptive_field(chain)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(strides=st.lists(st.integers(1, 2), min_size=1, max_size=3), index=st.integers(0, 4))
 def test_field_slice_is_what_moves_a_score(strides, index):
     chain = patches.strided_chain(strides).double()
@@ -125,11 +125,11 @@ def test_unknown_layers_are_refused():
         cb.upsampling_layer("bilinear")
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 99), half=st.integers(1, 6))
 def test_nyquist_energy_is_the_variance_of_the_phase_means(seed, half):
     images = torch.randn(3, 2 * half, 2 * half + 4, dtype=torch.float64, generator=seeded(seed))
-    variance = cb.phase_means(images).flatten(1).var(1, correction=0)
+    phases = [images[:, i::2, j::2].mean((1, 2)) for i in (0, 1) for j in (0, 1)]
+    variance = torch.stack(phases, 1).var(1, correction=0)
     torch.testing.assert_close(cb.nyquist_energy(images), variance)
 
 
@@ -180,7 +180,7 @@ def test_wander_is_the_spread_of_the_path():
 
 
 @given(seed=st.integers(0, 99), size=st.sampled_from((12, 16, 32)), red=st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_tasks_move_or_recolour_whole_shapes(seed, size, red):
     images = geometry.rectangles(4, seeded(seed), size, red)
     assert images.abs().max() < 1 and images.ne(0).flatten(1).any(1).all()

@@ -77,6 +77,15 @@ def test_every_figure_names_the_domains_of_its_edition(run, pair, lang):
         assert not any("$" in text and "mathdefault" not in text for text in found)
 
 
+def test_a_run_without_ssim_shows_the_error_of_the_cycle(run, tmp_path):
+    metrics = (run.path / "metrics.json").read_text("utf-8")
+    (tmp_path / "metrics.json").write_text(metrics.replace("cycle_ssim", "cycle_l1"), "utf-8")
+    titles = [ax.get_title() for ax in figures.measures(run, "apple2orange", "en").axes]
+    others = [ax.get_title() for ax in figures.measures(RecordedRun(tmp_path), "apple2orange", "en").axes]
+    assert titles[:5] == others[:5] and len(titles) == len(others) == 6
+    assert (titles[5], others[5]) == ("cycle SSIM", "cycle error (L1)")
+
+
 def test_a_sheet_is_shown_as_a_jpeg_of_its_size_in_full_colour(run):
     sheet = figures.contact_sheet(run, 2, "apple2orange", "en")
     picture = Image.open(io.BytesIO(sheet._repr_jpeg_()))

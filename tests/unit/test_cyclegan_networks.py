@@ -18,6 +18,23 @@ def parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
+@pytest.mark.parametrize(("layers", "side"), [(1, 30), (2, 14), (3, 6)])
+def test_every_layer_of_the_patchgan_halves_the_map(layers, side):
+    assert PatchDiscriminator(2, layers)(torch.zeros(1, 3, 64, 64)).shape == (1, 1, side, side)
+
+
+def test_a_patchgan_has_a_layer():
+    with pytest.raises(ValueError, match="layers=0: expected at least one"):
+        PatchDiscriminator(layers=0)
+
+
+def test_second_derivatives_of_the_norm_are_refused_rather_than_wrong():
+    x = torch.randn(1, 2, 4, 4, requires_grad=True)
+    (gradient,) = torch.autograd.grad(InstanceNorm()(x).pow(3).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.square().sum().backward()
+
+
 def test_receptive_field_of_the_patchgan_is_70():
     assert receptive_field(PatchDiscriminator()) == 70
 

@@ -12,14 +12,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from hw2lib.cyclegan import TERMS
-from hw2lib.data.unpaired import load_unpaired
+from hw2lib.cyclegan import TERMS, Objective, TrainingStep
+from hw2lib.data.unpaired import augment, load_unpaired
 from hw2lib.errors import UserError
-from hw2lib.training import domain_classifier, jobs
+from hw2lib.training import cyclegan, domain_classifier, jobs
 from hw2lib.training.config import CYCLEGAN_PROFILES, CycleGANConfig, override, profile
-from hw2lib.training.cyclegan import learning_rate, train_cyclegan
+from hw2lib.training.cyclegan import build_training, learning_rate, train_cyclegan
 from hw2lib.training.cyclegan_report import RECORDED_FILES
 from hw2lib.training.runs import read_json, write_json
+from hw2lib.training.trained import load_cyclegan
 
 TINY = CycleGANConfig(
     size=32,
@@ -80,12 +81,13 @@ def test_stopped_and_resumed_equals_one_run_to_the_bit(data, whole, tmp_path, at
     assert any(name.startswith("pool.D_A") for name in expected)
     assert any(name.startswith("discriminators.") for name in expected)
     for name, value in expected.items():
-        assert torch.equal(value, found[name]), name
+        assert name == "progress" or torch.equal(value, found[name]), name  # which holds seconds, too
     assert (whole / "losses.csv").read_bytes() == (tmp_path / "losses.csv").read_bytes()
     assert (whole / "epoch-02.png").read_bytes() == (tmp_path / "epoch-02.png").read_bytes()
     assert read_json(whole / "metrics.json")["test"] == read_json(tmp_path / "metrics.json")["test"]
     (resumed,) = read_json(tmp_path / "environment.json")["resumed"]
-    assert (resumed["epoch"], resumed["step"]) == divmod(at, 5) and "commit" in resumed
+    assert (resumed["epoch"], resumed["step"]) == divmod(at, 5)
+    assert set(resumed) == {"epoch", "step", "commit", "device", "torch"}
 
 
 def test_a_run_killed_in_its_first_step_can_be_resumed(data, whole, tmp_path):
@@ -126,6 +128,15 @@ def test_files_of_a_run(whole):
     assert metrics["test"][0]["cycle_psnr_A"] > 0
 
 
+def test_the_weights_of_each_epoch_are_loaded_by_its_number(whole):
+    loaded = {epoch: load_cyclegan(whole, epoch)[0].state_dict() for epoch in (1, 2, None)}
+    kept = {epoch: load_file(whole / f"epoch-0{epoch}.safetensors") for epoch in (1, 2)}
+    assert any(not torch.equal(value, kept[2][name]) for name, value in kept[1].items())
+    for epoch, expected in (kept | {None: kept[2]}).items():  # by default the last
+        assert loaded[epoch].keys() == expected.keys()
+        assert all(torch.equal(value, loaded[epoch][name]) for name, value in expected.items()), epoch
+
+
 def test_a_folder_with_a_run_is_not_overwritten(data, whole, tmp_path):
     with pytest.raises(UserError, match="already holds a run"):
         train_cyclegan(TINY, data, whole, device="cpu")
@@ -142,13 +153,14 @@ def test_a_run_begun_with_other_images_is_not_resumed(data, tmp_path):
 def test_a_damaged_or_foreign_checkpoint_is_named(data, whole, tmp_path):
     for name in ("state.json", "environment.json"):
         shutil.copyfile(whole / name, tmp_path / name)
+    other = TINY.model_copy(update={"features": 8})
+    write_json(tmp_path / "config.json", other.model_dump())
     for content, message in (
         (b"broken", "cannot be read as a checkpoint"),
         ((whole / "checkpoint.safetensors").read_bytes(), "is the checkpoint of another run"),
     ):
         (tmp_path / "checkpoint.safetensors").write_bytes(content)
         with pytest.raises(UserError, match=f"checkpoint.safetensors: {message}"):
-            other = TINY.model_copy(update={"features": 8})
             train_cyclegan(other, data, tmp_path, resume=True, device="cpu")
 
 
@@ -163,6 +175,66 @@ def test_learning_rate_falls_linearly_over_the_last_epochs():
     config = CycleGANConfig(epochs=4, decay_epochs=2, learning_rate=3.0)
     assert [learning_rate(config, epoch) for epoch in range(4)] == [3.0, 3.0, 2.0, 1.0]
     assert learning_rate(CycleGANConfig(), 19) == 2e-4
+
+
+def test_a_step_is_built_from_the_settings():
+    """None of them the default, so that none can be left out unnoticed."""
+    settings = {"cycle": 3, "identity": 7, "gan": "log", "learning_rate": 1e-3, "betas": (0.25, 0.5)}
+    config = TINY.model_copy(update=settings | {"pool": 4, "bfloat16": True})
+    step = build_training(config, torch.device("cpu"))
+    assert step.objective == Objective(cycle=3, identity=7, gan="log")
+    for optimizer in (step.generators, step.discriminators):
+        assert (optimizer.defaults["lr"], optimizer.defaults["betas"]) == (1e-3, (0.25, 0.5))
+    assert {name: pool.size for name, pool in step.pools.items()} == {"D_A": 4, "D_B": 4}
+    assert step.pools["D_A"] is not step.pools["D_B"]
+    assert step.bfloat16 and step.batched and not step.compile
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """What the steps of a run are called with, and the learning rates at that time; nothing is trained."""
+    calls = []
+
+    def note(self, x, y, generator=None):
+        rates = [optimizer.param_groups[0]["lr"] for optimizer in (self.generators, self.discriminators)]
+        calls.append((x, y, generator, rates))
+        return dict.fromkeys(TERMS, torch.zeros(()))
+
+    monkeypatch.setattr(TrainingStep, "__call__", note)
+    return calls
+
+
+def test_the_optimizers_of_a_run_follow_the_learning_rate(data, tmp_path, steps):
+    settings = {"epochs": 3, "decay_epochs": 1, "max_steps": 2, "evaluate_epochs": (3,)}
+    config = TINY.model_copy(update=settings)
+    # Stopped in the last epoch, the run measures nothing.
+    assert not train_cyclegan(config, data, tmp_path, device="cpu", report=interrupting(5))
+    expected = [learning_rate(config, epoch) for epoch in (0, 0, 1, 1, 2)]
+    assert expected == [2e-4] * 4 + [1e-4]
+    assert [rates for *_, rates in steps] == [[rate, rate] for rate in expected]
+
+
+def test_a_step_sees_its_images_cropped_and_mirrored(data, tmp_path, steps, monkeypatch):
+    whole_images = []
+
+    def spy(images, size, generator):
+        whole_images.append(images)
+        return augment(images, size, generator)
+
+    monkeypatch.setattr(cyclegan, "augment", spy)
+    config = TINY.model_copy(update={"evaluate_epochs": (2,)})
+    assert not train_cyclegan(config, data, tmp_path, device="cpu", report=interrupting(5))
+    of_a, of_b = whole_images[::2], whole_images[1::2]
+    for a, b, (x, y, generator, _) in zip(of_a, of_b, steps, strict=True):
+        again = torch.Generator().manual_seed(generator.initial_seed())
+        assert a.shape == b.shape == (1, 3, 36, 36) and x.shape == y.shape == (1, 3, 32, 32)
+        assert torch.equal(x, augment(a, 32, again)) and torch.equal(y, augment(b, 32, again))
+        # One generator for all of a step: the pools' decisions go on where the crops ended.
+        assert torch.equal(generator.get_state(), again.get_state())
+    assert len({generator.initial_seed() for _, _, generator, _ in steps}) == len(steps) == 5
+    for seen, split in ((of_a, "trainA"), (of_b, "trainB")):  # an epoch shows every image of both domains
+        shown, there = torch.cat(seen).unique(dim=0), data.images[split].unique(dim=0)
+        assert torch.equal(shown, there)
 
 
 @pytest.mark.parametrize("assignment", ["size=30", "cycle=-1", "betas=[0.5, 1]", "gan=hinge"])

@@ -1,6 +1,7 @@
 """Runs of the flow: what they leave behind, that they resume to the bit, and what they refuse."""
 
 import os
+import shutil
 import signal
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from hw2lib.training.config import MAFConfig
 from hw2lib.training.fit import fit
 from hw2lib.training.maf import build_maf, train_maf
 from hw2lib.training.report import RECORDED_FILES, sample_images
-from hw2lib.training.runs import read_json, record
+from hw2lib.training.runs import read_json, record, write_json
 from hw2lib.training.trained import load_flow
 
 TINY = MAFConfig(
@@ -144,7 +145,8 @@ def test_metrics_describe_the_run(run):
     losses = read_table(run / "losses.csv")
     assert metrics["train_bpd"] == pytest.approx(losses["train_bpd"][-1])
     assert metrics["val_bpd"]["ema"] == pytest.approx(losses["val_bpd_ema"][-1])
-    assert metrics["parameters"] == sum(t.numel() for t in load_file(run / "model.safetensors").values())
+    weights = {k: t for k, t in load_file(run / "model.safetensors").items() if "_extra_state" not in k}
+    assert metrics["parameters"] == sum(t.numel() for t in weights.values())
     assert 0 < metrics["sampling"]["round_trip_error"] < 1e-4
     assert metrics["sampling"]["sample_seconds"] > 0
     assert set(metrics["ema"]["pixel_auroc"]) == {
@@ -172,7 +174,7 @@ def test_the_average_follows_the_weights(data, tmp_path):
     assert all(torch.equal(model[k], average[k]) for k in model)
     # With d close to one the average stays where it began.
     train_maf(one_epoch.model_copy(update={"average_decay": 1 - 1e-9}), data, tmp_path / "all", device="cpu")
-    start = build_maf(TINY).state_dict()
+    start = dict(build_maf(TINY).named_parameters())
     model, average = (load_file(tmp_path / "all" / f"{n}.safetensors") for n in ("model", "average"))
     assert all(torch.allclose(start[k], average[k], rtol=0, atol=1e-7) for k in start)
     assert not any(torch.allclose(start[k], model[k], rtol=0, atol=1e-4) for k in start)
@@ -290,8 +292,56 @@ def test_missing_checkpoints_are_named(stopped, data, name):
 
 def test_the_checkpoint_of_another_model_is_named(stopped, data):
     wider = TINY.model_copy(update={"hidden_features": (16, 24)})
+    write_json(stopped / "config.json", wider.model_dump())  # or the settings would tell first
     with pytest.raises(UserError, match="model.safetensors: holds the weights of another model"):
         train_maf(wider, data, stopped, resume=True, device="cpu")
+
+
+def test_a_run_goes_on_with_its_own_settings_only(stopped, data):
+    other = TINY.model_copy(update={"epochs": 9, "learning_rate": 1e-2})
+    with pytest.raises(UserError, match="was begun with another learning_rate, epochs;"):
+        train_maf(other, data, stopped, resume=True, device="cpu")
+
+
+@pytest.mark.parametrize("name", sorted(CHECKPOINT - {"state.json"}))
+def test_parts_of_different_steps_are_no_checkpoint(stopped, data, name, tmp_path):
+    assert not train_maf(TINY, data, tmp_path / "later", device="cpu", report=stop_after(3))
+    shutil.copyfile(tmp_path / "later" / name, stopped / name)
+    with pytest.raises(UserError, match=f"{name}: is of another step than state.json"):
+        train_maf(TINY, data, stopped, resume=True, device="cpu")
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(stopped, data, monkeypatch):
+    before = {p.name: p.read_bytes() for p in stopped.iterdir() if p.name in CHECKPOINT}
+    (stopped / "optimizer.safetensors.part").mkdir()  # in the way of the third of four files
+    with pytest.raises(UserError, match="optimizer.safetensors: cannot be written"):
+        train_maf(TINY, data, stopped, resume=True, device="cpu", report=stop_after(1))
+    (stopped / "optimizer.safetensors.part").rmdir()
+    assert {p.name: p.read_bytes() for p in stopped.iterdir() if p.name in CHECKPOINT} == before
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_is_begun_anew(run, data, tmp_path):
+    for name in ("config.json", "environment.json"):
+        shutil.copyfile(run / name, tmp_path / name)
+    assert train_maf(
+        TINY.model_copy(update={"epochs": 1, "evaluate_epochs": (1,)}), data, tmp_path, device="cpu"
+    )
+
+
+def test_a_loss_that_is_no_number_ends_the_run(data, tmp_path):
+    wild = TINY.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(UserError, match="the loss is .* in epoch 1; lower learning_rate"):
+        train_maf(wild, data, tmp_path / "run", device="cpu")
+
+
+def test_building_a_model_leaves_the_random_numbers_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    first, second = (build_maf(TINY) for _ in range(2))
+    assert torch.equal(torch.rand(3), expected)
+    weights = zip(first.parameters(), second.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in weights)
 
 
 def test_other_images_are_not_trained_on_in_the_middle_of_a_run(stopped, data):

@@ -31,12 +31,12 @@ def train(
     """Train from ``members`` starts; the networks are :class:`StackedMLP` with two hidden layers.
 
     The step is :class:`hw2lib.cyclegan.TrainingStep`, with Adam, without image pools; the learning rates
-    fall linearly to zero over the second half (book: eq-cyclegan-loss).
+    fall linearly to zero over the second half.
 
     Args:
         a: domain A.
         b: domain B, of the same dimension.
-        objective: weights and kind of the losses.
+        objective: weights and kind of the losses (book: eq-cyclegan-loss).
         steps: number of steps.
         members: number of trainings.
         start: factor of the generators' starting weights, see :class:`StackedMLP`.
