@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
 PY := .venv/bin/python
 STAMP := .venv/.installed
+PAGES := book notebooks _config.yml _toc.yml
 
 help: ## print the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +29,7 @@ book: setup ## run the notebooks and build both editions (RUN=0: render the stor
 ifeq ($(RUN),0)
 	@$(PY) book/build.py --stored
 else
+	@$(PY) book/build.py --fetch
 	@$(PY) book/notebooks.py run
 	@$(PY) book/build.py
 endif
@@ -36,7 +38,8 @@ test: setup ## everything that CI runs
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) book/notebooks.py check
-	@test -e _build/site/index.html || $(PY) book/build.py --stored
+	@test -e _build/site/index.html && test -z "$$(find $(PAGES) -type f -not -name '*.pyc' \
+	  -newer _build/site/index.html | head -n 1)" || $(PY) book/build.py --stored
 	@$(PY) -m pytest
 
 rerun: setup ## run all notebooks, store their outputs and the verdicts

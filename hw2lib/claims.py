@@ -97,7 +97,8 @@ def load_ledger(path: Path | None = None) -> list[dict[str, Any]]:
     try:
         entries = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as the ledger of claims") from error
+        problem = "cannot be read as the ledger of claims; is the package installed from a checkout, with -e?"
+        raise UserError(f"{path}: {problem}") from error
     if not isinstance(entries, list) or not all(isinstance(e, dict) and "id" in e for e in entries):
         raise UserError(f"{path}: expected a list of claims, each with an id")
     return entries

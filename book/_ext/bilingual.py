@@ -26,7 +26,10 @@ BREAK = re.compile(r"^\+\+\+[ \t]*(\{.*\})?[ \t]*$", re.M)
 THEBE = re.compile(
     r"\s*<script>const THEBE_JS_URL.*?</script>|\s*<script[^>]*sphinx-thebe\.js[^>]*></script>", re.S
 )
-SENTENCE = re.compile(r".+?(?=[.؟](\s|$))|.+", re.S)
+# Whole sentences of a caption, until they say something.
+OPENING = re.compile(r".{60,}?(?=[.؟](\s|$))|.+(?=[.؟]$)|.+", re.S)
+# What the themes write into their templates, past all catalogues; a translation is in interface_fa.json.
+UNTRANSLATED = re.compile(r'(?<=\s)((?:title|aria-label)=")([^"]+)(")')
 # Zero-width non-joiner, tatweel and diacritics do not count in a search.
 UNSEEN = "\u200c\u0640\u064b-\u065f\u0670"
 
@@ -89,11 +92,11 @@ def page_context(app, pagename: str, templatename: str, context: dict, doctree) 
 
 
 def describe_pictures(app, doctree, docname: str) -> None:
-    """The first sentence of a caption stands in for a picture not seen; else it would be the file's name."""
+    """A caption's beginning stands in for a picture that is not seen; else it would be the file's name."""
     for figure in doctree.findall(nodes.figure):
         for caption in figure.findall(nodes.caption):
             for image in figure.findall(nodes.image):
-                image["alt"] = SENTENCE.match(caption.astext().strip())[0]
+                image["alt"] = OPENING.match(caption.astext().strip())[0]
 
 
 def finish(app, exception) -> None:
@@ -101,12 +104,14 @@ def finish(app, exception) -> None:
     if exception or app.builder.format != "html":
         return
     language, out = app.config.language, Path(app.outdir)
+    words = interface_words() if language == "fa" else {}
     if DIRECTION[language] == "rtl":
         mirror_styles(out / "_static", os.environ["RTLCSS"].split("\n"))
     for page in out.rglob("*.html"):
         text = page.read_text("utf-8")
         new = re.sub(r"<html\b(?![^>]*\bdir=)", f'<html dir="{DIRECTION[language]}"', text, count=1)
         new = THEBE.sub("", new)
+        new = UNTRANSLATED.sub(lambda found: found[1] + words.get(found[2], found[2]) + found[3], new)
         if new != text:
             page.write_text(new, "utf-8")
     for notebook in (out / "_sources").rglob("*.ipynb"):
@@ -146,6 +151,12 @@ class SearchPersian(SearchEnglish):
 
     def split(self, input: str) -> list[str]:
         return super().split(self._drop.sub("", input).translate(self._fold))
+
+
+def interface_words() -> dict[str, str]:
+    """All words of the interface in Persian."""
+    catalogs = json.loads((Path(__file__).parent / "interface_fa.json").read_text("utf-8"))
+    return {english: persian for pairs in catalogs.values() for english, persian in pairs.items()}
 
 
 def write_catalogs(app) -> None:

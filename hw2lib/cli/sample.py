@@ -16,7 +16,7 @@ def sample(
         float, typer.Option(help="standard deviation of the noise or latent code", min=0.0)
     ] = 1.0,
     weights: Weights = None,
-    seed: Annotated[int, typer.Option(help="random seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="random seed", min=0, max=2**63 - 1)] = 0,
 ) -> None:
     """Draw images from a trained flow with the staged inverse, or from a VAE with its decoder."""
     from hw2lib.training.report import sample_images, save_grid

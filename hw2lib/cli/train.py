@@ -78,12 +78,14 @@ def _train(
     from hw2lib.training.config import override, validated
     from hw2lib.training.config import profile as named_profile
     from hw2lib.training.runs import prepare, read_json
+    from hw2lib.training.trained import run_kind
 
     from .progress import training_progress
 
     check_device(device)
     if resume:
         prepare(out, resume)
+        run_kind(out, (kind.__name__.removesuffix("Config").lower(),))
         config = validated(kind, read_json(out / "config.json"), f"{out / 'config.json'}:")
         if assignments or seed is not None:
             raise typer.BadParameter("a resumed run keeps its settings; leave out --set and --seed")

@@ -186,7 +186,10 @@ def _expected(dataset: Dataset, sha256: str | None, accept_unverified: bool) -> 
 
 
 def _local_path(address: str) -> Path | None:
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise UserError(f"{address}: is no address: {error}") from error
     if parts.scheme in ("http", "https"):
         return None
     if parts.scheme and parts.scheme != "file":

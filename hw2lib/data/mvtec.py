@@ -138,6 +138,8 @@ def open_image(path: Path, digest=None, root: Path | None = None) -> Image.Image
         image.load()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as an image") from error
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path}: {error}") from error
     return image
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from hw2lib.errors import UserError
 
+from .folders import written_at_once
 from .mvtec import MVTecCategory, load_mvtec
 
 DEFECTS = ("crack", "faulty_imprint", "poke", "scratch", "squeeze")
@@ -102,11 +103,9 @@ def make_capsules(
         out: folder to create; the other arguments as for :func:`capsule_standin`.
 
     Raises:
-        UserError: ``out`` exists and is not an empty folder, or a size or count is too small.
+        UserError: ``out`` exists and is not an empty folder, or cannot be written; a size or count is too
+            small.
     """
-    out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: already there")
     data = capsule_standin(size, train, good, per_defect, seed)
     pictures = [
         ("train", name, image, None) for name, image in zip(data.train_files, data.train, strict=True)
@@ -115,15 +114,12 @@ def make_capsules(
         ("test", name, image, mask)
         for name, image, mask in zip(data.test_files, data.test, data.masks, strict=True)
     ]
-    part = out.with_name(out.name + ".part")
-    for split, name, image, mask in pictures:
-        _save(part / split / name, image.permute(1, 2, 0).numpy())
-        if mask is not None and mask.any():
-            path = part / "ground_truth" / name
-            _save(path.with_name(f"{path.stem}_mask.png"), mask.numpy().astype(np.uint8) * 255)
-    if out.exists():
-        out.rmdir()
-    os.replace(part, out)
+    with written_at_once(out) as part:
+        for split, name, image, mask in pictures:
+            _save(part / split / name, image.permute(1, 2, 0).numpy())
+            if mask is not None and mask.any():
+                path = part / "ground_truth" / name
+                _save(path.with_name(f"{path.stem}_mask.png"), mask.numpy().astype(np.uint8) * 255)
 
 
 def capsules_from_environment(size: int = 64) -> tuple[MVTecCategory, bool]:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from hw2lib.errors import UserError
 
+from .folders import written_at_once
 from .mvtec import _stack
 from .standin_fruit import draw_fruit
 from .standin_scenes import draw_scene
@@ -79,20 +80,16 @@ def make_unpaired(
         out: folder to create.
 
     Raises:
-        UserError: ``out`` exists and is not an empty folder, no such set, a size or count too small.
+        UserError: ``out`` exists and is not an empty folder, or cannot be written; no such set; a size or
+            count too small.
     """
-    draw, out = _checked(name, size=size, train=train, test=test), Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: already there")
-    part = out.with_name(out.name + ".part")
-    for split in SPLITS:
-        (part / split).mkdir(parents=True, exist_ok=True)
-        for k in range(train if split.startswith("train") else test):
-            pixels = _picture(draw, name, split, k, size, seed)
-            Image.fromarray(pixels).save(part / split / _file(k))
-    if out.exists():
-        out.rmdir()
-    os.replace(part, out)
+    draw = _checked(name, size=size, train=train, test=test)
+    with written_at_once(out) as part:
+        for split in SPLITS:
+            (part / split).mkdir(exist_ok=True)
+            for k in range(train if split.startswith("train") else test):
+                pixels = _picture(draw, name, split, k, size, seed)
+                Image.fromarray(pixels).save(part / split / _file(k))
 
 
 make_apple2orange = partial(make_unpaired, "apple2orange")

@@ -53,6 +53,7 @@ _WORDS = {
         "tpr": "نرخ مثبت درست",
         "chance": "شانس",
         "band": "بازهٔ ۹۵٪ بوت‌استرپ",
+        "first": "بذر صفر",
         "seeds": "بذرهای دیگر",
         "auroc": "AUROC",
         "epoch": "دور",
@@ -85,6 +86,7 @@ _WORDS = {
         "tpr": "true-positive rate",
         "chance": "chance",
         "band": "95 % bootstrap band",
+        "first": "seed 0",
         "seeds": "other seeds",
         "auroc": "AUROC",
         "epoch": "epoch",
@@ -179,7 +181,8 @@ def roc_and_precision(
         for k, values in reversed(list(enumerate(scores))):
             fpr, tpr, _ = roc_points(anomalous, values)
             color, width = (style.COLORS["train"], 2.2) if k == 0 else (style.COLORS["plain"], 0.9)
-            left.plot(fpr, tpr, color=color, lw=width, label=words["seeds"] if k == 1 else None)
+            label = {0: words["first"], 1: words["seeds"]}.get(k)
+            left.plot(fpr, tpr, color=color, lw=width, label=label)
         left.plot([0, 1], [0, 1], color=style.COLORS["reference"], lw=1, ls=":", label=words["chance"])
         left.set(xlabel=words["fpr"], ylabel=words["tpr"], xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         for share, color in zip(shares, ("good", "train", "anomalous"), strict=True):
@@ -235,7 +238,14 @@ def methods(image: Mapping[str, Estimate], pixel: Mapping[str, Mapping[str, Esti
 
 
 def _interval(ax: Axes, estimate: Estimate, y: float, color: str, label: str | None) -> None:
-    ax.plot([estimate.low, estimate.high], [y, y], color=style.COLORS[color], lw=5, alpha=0.3)
+    ax.plot(
+        [estimate.low, estimate.high],
+        [y, y],
+        color=style.COLORS[color],
+        lw=5,
+        alpha=0.3,
+        solid_capstyle="butt",
+    )
     ax.plot(estimate.value, y, "o", color=style.COLORS[color], ms=5, label=label)
 
 
@@ -246,7 +256,8 @@ def per_defect(areas: Sequence[Mapping[str, Estimate]], lang: str) -> Figure:
         fig, ax = plt.subplots(figsize=(6.4, 3.2))
         for y, kind in enumerate(kinds):
             first = areas[0][kind]
-            ax.plot([first.low, first.high], [y, y], color=style.COLORS["light"], lw=6, alpha=0.5)
+            bar = {"color": style.COLORS["light"], "lw": 6, "alpha": 0.5, "solid_capstyle": "butt"}
+            ax.plot([first.low, first.high], [y, y], **bar)
             ax.plot([a[kind].value for a in areas], [y] * len(areas), "o", color=style.COLORS["train"], ms=5)
         ax.axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":")
         names = [defect_name(kind, lang) for kind in kinds]

@@ -38,7 +38,7 @@ class MAFConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: Count = 128
-    hidden_features: tuple[Count, ...] = (512, 512)
+    hidden_features: Annotated[tuple[Count, ...], Field(min_length=1)] = (512, 512)
     transforms: Count = 7
     batch_size: Count = 64
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4

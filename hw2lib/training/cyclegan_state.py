@@ -59,6 +59,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
+            if "progress" not in tensors:  # as runs were kept that began before
+                return tensors, json.loads(file.metadata()["progress"])
             return tensors, json.loads(tensors.pop("progress").numpy().tobytes())
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a checkpoint") from error

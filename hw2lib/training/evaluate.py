@@ -34,7 +34,7 @@ def evaluate_run(run: Path, data: UnpairedImages, device: str = "auto") -> dict:
     if not (run / "metrics.json").exists():
         raise UserError(f"{run}: holds no finished run; hw2 train cyclegan --resume goes on with it")
     if read_json(run / "environment.json")["data"]["checksum"] != data.checksum:
-        raise UserError(f"{run}: was trained on other images than {data.name}")
+        raise UserError(f"{run}: was trained on other images than {data.name}; give the same --data")
     metrics = read_json(run / "metrics.json")
     expected = [row["epoch"] for row in metrics["test"]]
     if kept_epochs(run) != expected:

@@ -61,6 +61,7 @@ def load_flow(run: Path, weights: str = "ema") -> tuple[MAF, MAFConfig]:
 
 def cyclegan_config(run: Path) -> CycleGANConfig:
     """The settings of a CycleGAN run; UserError if the folder holds none."""
+    run_kind(run, ("cyclegan",))
     return validated(CycleGANConfig, read_json(run / "config.json"), f"{run / 'config.json'}:")
 
 
