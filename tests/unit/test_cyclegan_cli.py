@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+import hw2lib.data
 from hw2lib.benchmarks.cyclegan import multiplies_bfloat16
 from hw2lib.cli import main
-from hw2lib.data import unpaired_standin
-from hw2lib.data.unpaired import SPLITS, load_unpaired, read_image, to_uint8
+from hw2lib.data import standin_unpaired, unpaired_standin
+from hw2lib.data.unpaired import load_unpaired, read_image, to_uint8
 from hw2lib.training import domain_classifier
 from hw2lib.training.config import CYCLEGAN_PROFILES, override
 from hw2lib.training.cyclegan import train_cyclegan
@@ -54,6 +55,19 @@ def root(tmp_path_factory):
             pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(root / split / f"{k}.png")
     return root
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What a command draws where it is given no --data; of the images here are two per split."""
+    calls = []
+
+    def draw(*arguments):
+        calls.append(arguments)
+        return unpaired_standin(*arguments, train=2, test=2)
+
+    monkeypatch.setattr(standin_unpaired, "unpaired_standin", draw)
+    return calls
 
 
 def train(root, out) -> list[object]:
@@ -105,7 +119,16 @@ def test_train_and_translate(hw2, root, tmp_path):
         assert code == 2 and message in error and error.count("\n") == 1
 
 
-def test_a_finished_run_is_judged_again(hw2, trained, root, tmp_path):
+def test_images_of_b_are_translated_by_the_generator_to_a(hw2, trained, root, tmp_path):
+    image = root / "testB" / "0.png"
+    code, _, _ = hw2("translate", trained, image, "--to", "A", "--out", tmp_path)
+    net, config = load_cyclegan(trained)
+    made, there = (to_uint8(g(read_image(image, config.size)))[0] for g in (net.G_B, net.G_A))
+    assert code == 0 and not torch.equal(made, there)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "0.png")), made.permute(1, 2, 0).numpy())
+
+
+def test_a_finished_run_is_judged_again(hw2, trained, root, tmp_path, drawn):
     run = shutil.copytree(trained, tmp_path / "run")
     metrics = read_json(run / "metrics.json")
     write_json(run / "metrics.json", {"test": metrics["test"]})
@@ -119,6 +142,7 @@ def test_a_finished_run_is_judged_again(hw2, trained, root, tmp_path):
         (hw2("evaluate", run), "was trained on other images than apple2orange-standin"),
     ):
         assert code == 2 and message in error and error.count("\n") == 1
+    assert drawn == [("apple2orange", 32, "crop")]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
@@ -133,7 +157,7 @@ def test_images_of_any_mode_and_size_are_translated(hw2, root, tmp_path, trained
     assert code == 0 and made.mode == "RGB" and made.size == (32, 32)
 
 
-def test_without_data_quick_runs_draw_fruit(hw2, tmp_path):
+def test_without_data_quick_runs_draw_fruit(hw2, tmp_path, drawn):
     assignments = [argument for setting in SETTINGS for argument in ("--set", setting)]
     code, printed, error = hw2(
         "train",
@@ -148,15 +172,24 @@ def test_without_data_quick_runs_draw_fruit(hw2, tmp_path):
     )
     assert code == 0 and "finished" in printed and "identical files" not in error
     assert read_json(tmp_path / "run" / "environment.json")["data"]["name"] == "apple2orange-standin"
+    assert drawn == [("apple2orange", 32, "resize")]
 
 
 @pytest.mark.parametrize("name", ["apple2orange", "summer2winter"])
-def test_stand_ins_are_made_in_the_official_layout(hw2, name, tmp_path):
-    code, printed, _ = hw2("data", "make", name, "--out", tmp_path / "set", "--size", 16, "--seed", 3)
-    assert code == 0 and name in printed
-    made = load_unpaired(tmp_path / "set", 16, "resize")
-    drawn = unpaired_standin(name, 16, "resize", seed=3)
-    assert all(torch.equal(made.images[split], drawn.images[split]) for split in SPLITS)
+def test_stand_ins_are_made_as_the_command_says(hw2, name, tmp_path, monkeypatch):
+    """What a maker writes is tested beside it, on fewer images than a command makes."""
+    maker, made = getattr(hw2lib.data, f"make_{name}"), []
+    assert (maker.func, maker.args) == (standin_unpaired.make_unpaired, (name,))
+
+    def note(out, *, seed, size="the maker's"):
+        made.append((out, seed, size))
+
+    monkeypatch.setattr(hw2lib.data, f"make_{name}", note)
+    out = tmp_path / "set"
+    code, printed, _ = hw2("data", "make", name, "--out", out, "--size", 16, "--seed", 3)
+    assert code == 0 and printed == f"{out}: {name}\n"
+    assert hw2("data", "make", name, "--out", out)[0] == 0
+    assert made == [(out, 3, 16), (out, 0, "the maker's")]
     code, printed, _ = hw2("data", "list")
     assert code == 0 and any(line.split()[:2] == [name, "make"] for line in printed.splitlines())
 
@@ -174,12 +207,13 @@ def test_training_says_which_files_are_identical(hw2, root, tmp_path):
 
 def test_wrong_use_is_one_line(hw2, root, tmp_path):
     missing = hw2("train", "cyclegan", "--data", tmp_path / "absent", "--out", tmp_path / "run")
-    nothing = hw2("train", "cyclegan", "--profile", "paper", "--out", tmp_path / "run")
+    nothing = hw2("train", "cyclegan", "--profile", "small", "--out", tmp_path / "run")
     unknown = hw2("train", "cyclegan", "--data", root, "--set", "lambda=3")
     no_run = hw2("translate", tmp_path, root / "testA" / "0.png")
     for (code, _, error), message in (
         (missing, "absent: no such folder"),
-        (nothing, "--profile paper: needs --data with the real images"),
+        (nothing, "--profile small: needs --data with the real images"),
+        (hw2("bench", "cyclegan", "--size", 33), "size=33: Input should be a multiple of 4"),
         (unknown, "--set lambda=3: expected key=value"),
         (no_run, "is this the folder of a run?"),
     ):

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from hw2lib.cyclegan import (
     TERMS,
@@ -60,6 +61,47 @@ def test_batched_losses_and_gradients_equal_the_plain_ones(n, gan, layout, convo
         assert abs(float(plain[name] - fast[name])) < 1e-10
     for a, b in zip(plain_gradients, fast_gradients, strict=True):
         torch.testing.assert_close(b, a, rtol=1e-10, atol=1e-10)
+
+
+def squares(scores: torch.Tensor, target: float) -> torch.Tensor:
+    return F.mse_loss(scores, torch.full_like(scores, target))
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_losses_and_descent_are_those_written_out_from_the_four_networks(batched):
+    """Batched and plain share their wiring: that they are equal does not say that it is right."""
+    net, (x, y) = networks(), images(2)
+    fake_b, fake_a = net.G_A(x), net.G_B(y)
+    losses = {
+        "G_A": squares(net.D_A(fake_b), 1.0),
+        "G_B": squares(net.D_B(fake_a), 1.0),
+        "D_A": (squares(net.D_A(y), 1.0) + squares(net.D_A(fake_b.detach()), 0.0)) / 2,
+        "D_B": (squares(net.D_B(x), 1.0) + squares(net.D_B(fake_a.detach()), 0.0)) / 2,
+        "cycle_A": F.l1_loss(net.G_B(fake_b), x),
+        "cycle_B": F.l1_loss(net.G_A(fake_a), y),
+        "idt_A": F.l1_loss(net.G_A(y), y),
+        "idt_B": F.l1_loss(net.G_B(x), x),
+    }
+    cycle, identity = losses["cycle_A"] + losses["cycle_B"], losses["idt_A"] + losses["idt_B"]
+    whole = losses["G_A"] + losses["G_B"] + 3 * cycle + 7 * identity
+    objective = Objective(cycle=3, identity=7)
+    assert abs(objective.generators(losses) - whole) < 1e-12
+    groups = [list(net.generator_parameters()), list(net.discriminator_parameters())]
+    gradients = [
+        *torch.autograd.grad(whole, groups[0]),
+        *torch.autograd.grad(losses["D_A"] + losses["D_B"], groups[1]),
+    ]
+    before = [p.detach().clone() for p in net.parameters()]
+    # Without a pool the discriminators see what the generators have just made, and a step of plain descent
+    # at rate 1 moves each weight by its gradient.
+    pools = {"D_A": ImagePool(0), "D_B": ImagePool(0)}
+    descents = [torch.optim.SGD(group, 1.0) for group in groups]
+    found = TrainingStep(net, *descents, pools, objective, batched=batched)(x, y)
+    assert set(found) == set(losses)
+    for name, loss in losses.items():
+        assert abs(found[name] - loss) < 1e-12, name
+    moved = [old - new.detach() for old, new in zip(before, net.parameters(), strict=True)]
+    torch.testing.assert_close(moved, gradients, rtol=1e-9, atol=1e-9)
 
 
 def test_two_steps_move_all_weights_alike_with_and_without_batching():

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from hw2lib.anomaly import auroc_interval, auroc_per_defect
+from hw2lib.cyclegan import TERMS
 from hw2lib.errors import UserError
 from hw2lib.results import RecordedRun, cut_sheet, paper_root, paper_run, paper_runs, read_table, select
-from hw2lib.training.config import MAFConfig
+from hw2lib.training.config import CYCLEGAN_PROFILES, CycleGANConfig, MAFConfig
 from hw2lib.training.jobs import JOBS
 from hw2lib.training.report import RECORDED_FILES, save_grid
 from hw2lib.training.runs import write_csv, write_json
@@ -213,3 +214,55 @@ def test_nothing_recorded_names_a_machine(recorded):
         for name in ("config.json", "environment.json", "metrics.json"):
             text = (run.path / name).read_text("utf-8")
             assert not any(trace in text for trace in ("/home", "/root", "/work", "/tmp", "\\\\"))
+
+
+TRANSLATORS = [
+    ("cyclegan-apple2orange-64", "small"),
+    ("cyclegan-summer2winter-64", "small"),
+    ("cyclegan-apple2orange-beginning", "beginning"),
+]
+
+
+@pytest.fixture
+def translator(monkeypatch):
+    monkeypatch.delenv("HW2_RESULTS", raising=False)
+    return paper_run
+
+
+@pytest.mark.parametrize("name, settings", TRANSLATORS)
+def test_a_translator_is_recorded_with_the_settings_of_its_job(translator, name, settings):
+    run, config = translator(name), CYCLEGAN_PROFILES[settings]
+    assert CycleGANConfig.model_validate(run.config) == config
+    assert {path.name for path in run.path.iterdir()} == set(JOBS[name].files)
+    assert run.epochs == list(config.evaluate_epochs)
+
+
+@pytest.mark.parametrize("name, settings", TRANSLATORS)
+def test_a_translator_has_the_losses_of_all_its_epochs(translator, name, settings):
+    """A row for the first step and for every tenth, across all interruptions."""
+    run, config = translator(name), CYCLEGAN_PROFILES[settings]
+    steps = max(run.environment["data"][split] for split in ("trainA", "trainB"))
+    kept = [1, *range(config.log_every, config.epochs * steps + 1, config.log_every)]
+    assert run.losses["step"].tolist() == kept
+    assert run.losses["epoch"].tolist() == [(step - 1) // steps + 1 for step in kept]
+    assert all(np.isfinite(run.losses[term]).all() for term in TERMS)
+
+
+@pytest.mark.parametrize("name, settings", TRANSLATORS)
+def test_each_test_image_is_judged_once_and_success_is_their_mean(translator, name, settings):
+    run = translator(name)
+    judged = {row["epoch"]: row for row in run.metrics["translation"]["epochs"]}
+    assert list(judged) == run.epochs
+    rows = 0
+    for epoch, measures in judged.items():
+        for direction in "AB":
+            images = select(run.translations, epoch=epoch, direction=direction)
+            assert images["image"].tolist() == list(range(run.environment["data"][f"test{direction}"]))
+            assert images["taken"].mean() == pytest.approx(measures[f"success_{direction}"], abs=1e-5)
+            rows += len(images["image"])
+    assert rows == len(run.translations["image"])
+
+
+def test_both_translators_of_apples_saw_the_same_images(translator):
+    small, beginning = translator("cyclegan-apple2orange-64"), translator("cyclegan-apple2orange-beginning")
+    assert small.environment["data"] == beginning.environment["data"]

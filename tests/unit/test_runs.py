@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 
 from hw2lib.errors import UserError
+from hw2lib.training.config import MAFConfig
 from hw2lib.training.interrupt import interruptible
 from hw2lib.training.memory import peak_memory_gb
 from hw2lib.training.report import save_grid
 from hw2lib.training.runs import prepare, read_json, write_bytes, write_csv, write_json
+from hw2lib.training.trained import cyclegan_config
 
 
 def test_a_second_interrupt_stops_at_once_and_handlers_come_back():
@@ -88,3 +90,9 @@ def test_the_peak_of_memory_is_what_the_kernel_says():
     lines = Path("/proc/self/status").read_text().splitlines()
     kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     assert peak_memory_gb() == pytest.approx(kilobytes * 1024 / 1e9, rel=0.05)
+
+
+def test_a_run_of_another_kind_is_named(tmp_path):
+    write_json(tmp_path / "config.json", MAFConfig().model_dump())
+    with pytest.raises(UserError, match="is a run of kind maf; expected cyclegan"):
+        cyclegan_config(tmp_path)
