@@ -78,7 +78,8 @@ def load_cyclegan(run: Path, epoch: int | None = None) -> tuple[CycleGAN, CycleG
     config = cyclegan_config(run)
     kept = kept_epochs(run)
     if not kept or epoch not in (None, *kept):
-        raise UserError(f"{run}: kept weights of epochs {kept}" + (" yet" if epoch is None else f", not {epoch}"))
+        missing = " yet" if epoch is None else f", not {epoch}"
+        raise UserError(f"{run}: kept weights of epochs {kept}{missing}")
     net = build_cyclegan(config).requires_grad_(False)
     load_weights(snapshot(run, epoch or kept[-1]), net)
     return net, config
