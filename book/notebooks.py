@@ -6,12 +6,15 @@ python book/notebooks.py check             fail if a source and its .ipynb have 
 """
 
 import argparse
+import asyncio
 import base64
 import io
 import os
 import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import TypeVar
 
 import jupytext
 import nbformat
@@ -25,6 +28,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "notebooks"
 FRESH = ROOT / "_build" / "notebooks"
 CELL_SECONDS = 600
+Result = TypeVar("Result")
+AT_ONCE = min(2, os.cpu_count() or 1)  # more would have no cores of their own for their threads
+LONG = ("08", "09")  # a long notebook that comes last runs alone
 
 
 def sources(names: list[str]) -> list[Path]:
@@ -50,8 +56,12 @@ def read(source: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def execute(source: Path) -> nbformat.NotebookNode:
-    """Run a notebook from the folder it lives in; a failing cell ends the program with its error."""
+async def execute(source: Path) -> nbformat.NotebookNode:
+    """Run a notebook from the folder it lives in.
+
+    Raises:
+        CellExecutionError: a cell failed.
+    """
     notebook = read(source)
     resources = {"metadata": {"path": str(SOURCES)}}
     client = NotebookClient(
@@ -62,15 +72,23 @@ def execute(source: Path) -> nbformat.NotebookNode:
         resources=resources,
         extra_arguments=["--log-level=ERROR"],  # without the kernel's remark on unencrypted local ports
     )
-    print(f"{source.stem} … ", end="", flush=True)
     started = time.perf_counter()
     try:
-        client.execute()
-    except CellExecutionError as error:
-        sys.exit(f"failed\n{error}")
-    print(f"{time.perf_counter() - started:.0f} s", flush=True)
+        await client.async_execute()
+    except CellExecutionError:
+        print(f"{source.stem}  failed", flush=True)
+        raise
+    print(f"{source.stem}  {time.perf_counter() - started:.0f} s", flush=True)
     notebook.metadata.pop("language_info", None)
     return notebook
+
+
+def wait_for(work: Coroutine[None, None, Result]) -> Result:
+    """What comes out of the work; a failing cell ends the program with its error."""
+    try:
+        return asyncio.run(work)
+    except CellExecutionError as error:
+        sys.exit(str(error))
 
 
 def recompress(notebook: nbformat.NotebookNode) -> None:
@@ -90,7 +108,7 @@ def store(names: list[str]) -> None:
     """Execute and store; committed outputs never show real data, so HW2_DATA is dropped."""
     os.environ.pop("HW2_DATA", None)
     for source in sources(names):
-        notebook = execute(source)
+        notebook = wait_for(execute(source))
         recompress(notebook)
         nbformat.write(notebook, source.with_suffix(".ipynb"))
     settled = {}
@@ -100,12 +118,28 @@ def store(names: list[str]) -> None:
 
 
 def run(names: list[str]) -> None:
-    """Execute copies; the tracked notebooks stay as they are."""
+    """Execute copies, two at once; the tracked notebooks stay as they are."""
     if folder := os.environ.get("HW2_DATA"):
         os.environ["HW2_DATA"] = str(Path(folder).resolve())  # the notebooks run in a folder of their own
     FRESH.mkdir(parents=True, exist_ok=True)
-    for source in sources(names):
-        nbformat.write(execute(source), FRESH / f"{source.stem}.ipynb")
+
+    async def execute_all() -> None:
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def execute_copy(source: Path) -> None:
+            async with free:
+                nbformat.write(await execute(source), FRESH / f"{source.stem}.ipynb")
+
+        in_order = sorted(sources(names), key=lambda source: not source.stem.startswith(LONG))
+        copies = [asyncio.ensure_future(execute_copy(source)) for source in in_order]
+        try:
+            await asyncio.gather(*copies)
+        finally:  # where one fails, the others are stopped
+            for copy in copies:
+                copy.cancel()
+            await asyncio.gather(*copies, return_exceptions=True)
+
+    wait_for(execute_all())
 
 
 def drifted() -> list[str]:

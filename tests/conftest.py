@@ -6,10 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 # These tests multiply small matrices: a second thread waits more than it works.
 torch.set_num_threads(1)
+
+# Every run tries the same examples, however long one takes on a busy machine.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
 
 DEFECTS = ("crack", "scratch")
 

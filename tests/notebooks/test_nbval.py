@@ -23,6 +23,7 @@ ONE_THREAD_PLAIN_INSTRUCTIONS = {
     "ATEN_CPU_CAPABILITY": "default",
 }
 OWN_CHOICES = ("HW2_DATA", "HW2_RESULTS", *ONE_THREAD_PLAIN_INSTRUCTIONS)
+LONG = ("08", "09")  # one that came last would run alone
 # What nbval is shown to compare below; a checked cell may print nothing else.
 COMPARED = {"text/plain", "text/markdown", MIME}
 SMALL = [
@@ -62,29 +63,41 @@ def assert_every_cell_passed(result: subprocess.CompletedProcess, notebook: Path
 
 
 @pytest.fixture(scope="module")
-def one_thread_runs(request) -> Iterator[dict[Path, Future]]:
-    """nbval's runs on one thread of what was selected, as many at once as there are cores."""
-    name = test_stored_outputs_are_what_one_thread_gives.__name__
-    items = [item for item in request.session.items if getattr(item, "originalname", "") == name]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {
-            source: pool.submit(nbval, source.with_suffix(".ipynb"), **ONE_THREAD_PLAIN_INSTRUCTIONS)
-            for source in (item.callspec.params["source"] for item in items)
-        }
+def runs(request, first_chapter_changed) -> Iterator[dict[str, Future]]:
+    """nbval's runs of what was selected, by test: two at once, those of the longest notebooks first."""
+    environments = {
+        test_stored_outputs_are_what_the_code_gives.__name__: {},
+        test_stored_outputs_are_what_one_thread_gives.__name__: ONE_THREAD_PLAIN_INSTRUCTIONS,
+    }
+    wanted = {}
+    for item in request.session.items:
+        name = getattr(item, "originalname", "")
+        if name in environments:
+            wanted[item.nodeid] = item.callspec.params["source"].with_suffix(".ipynb"), environments[name]
+        elif name == test_a_changed_digit_in_any_cell_of_the_first_chapter_fails.__name__:
+            wanted[item.nodeid] = first_chapter_changed[0], {}
+    in_order = sorted(wanted.items(), key=lambda run: not run[1][0].stem.startswith(LONG))
+    with ThreadPoolExecutor(2) as pool:
+        yield {key: pool.submit(nbval, notebook, **more) for key, (notebook, more) in in_order}
         pool.shutdown(cancel_futures=True)  # after a failure under -x
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
-def test_stored_outputs_are_what_the_code_gives(source):
-    notebook = source.with_suffix(".ipynb")
-    assert_every_cell_passed(nbval(notebook), notebook)
+@pytest.fixture
+def result(request, runs) -> subprocess.CompletedProcess:
+    """nbval's run for this test, once it has ended."""
+    return runs[request.node.nodeid].result()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
-def test_stored_outputs_are_what_one_thread_gives(source, one_thread_runs):
-    assert_every_cell_passed(one_thread_runs[source].result(), source.with_suffix(".ipynb"))
+def test_stored_outputs_are_what_the_code_gives(source, result):
+    assert_every_cell_passed(result, source.with_suffix(".ipynb"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_stored_outputs_are_what_one_thread_gives(source, result):
+    assert_every_cell_passed(result, source.with_suffix(".ipynb"))
 
 
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
@@ -156,9 +169,11 @@ def test_one_changed_digit_fails(small, tmp_path, changes):
     assert cells(result, "FAILED") == set(changes)
 
 
-@pytest.mark.slow
-def test_a_changed_digit_in_any_cell_of_the_first_chapter_fails(tmp_path):
-    notebook = nbformat.read(NOTEBOOKS[0].with_suffix(".ipynb"), as_version=4)
+@pytest.fixture(scope="module")
+def first_chapter_changed(tmp_path_factory) -> tuple[Path, set[int]]:
+    """The first chapter with another digit in every checked cell that has one, and these cells' numbers."""
+    path = NOTEBOOKS[0].with_suffix(".ipynb")
+    notebook = nbformat.read(path, as_version=4)
     changed = set()
     for number, cell in enumerate(code_cells(notebook)):
         if "nbval-ignore-output" in cell.metadata.get("tags", []):
@@ -171,9 +186,14 @@ def test_a_changed_digit_in_any_cell_of_the_first_chapter_fails(tmp_path):
                     output["text"] = other_digit(text)
                 else:
                     output["data"][MIME]["measured"] = other_digit(text)
+    copy = tmp_path_factory.mktemp("changed") / path.name
+    nbformat.write(notebook, copy)
+    return copy, changed
+
+
+@pytest.mark.slow
+def test_a_changed_digit_in_any_cell_of_the_first_chapter_fails(first_chapter_changed, result):
+    _, changed = first_chapter_changed
     assert len(changed) >= 3
-    path = tmp_path / NOTEBOOKS[0].with_suffix(".ipynb").name
-    nbformat.write(notebook, path)
-    result = nbval(path)
     assert result.returncode == 1
     assert cells(result, "FAILED") == changed, result.stdout[-4000:]

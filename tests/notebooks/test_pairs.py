@@ -1,6 +1,7 @@
 """Both languages say the same: structure, formulas and figures; stored notebooks are clean."""
 
 import ast
+import asyncio
 import base64
 import importlib.util
 import io
@@ -200,6 +201,46 @@ def test_real_data_are_looked_for_from_where_the_script_is_called(one_notebook, 
     script.run([])
     ran = nbformat.read(tmp_path / "fresh" / "tiny.ipynb", as_version=4)
     assert ran.cells[0].outputs[0].text == f"{tmp_path.resolve()}\n"
+
+
+def test_two_notebooks_run_at_once_and_the_longest_begin(one_notebook, tmp_path, monkeypatch):
+    script, source = one_notebook
+    monkeypatch.setattr(script, "FRESH", tmp_path / "fresh")
+    begun, running, most = [], set(), 0
+
+    async def execute(source):
+        nonlocal most
+        begun.append(source.stem)
+        running.add(source.stem)
+        most = max(most, len(running))
+        await asyncio.sleep(0.01)
+        running.remove(source.stem)
+        return nbformat.v4.new_notebook()
+
+    monkeypatch.setattr(script, "execute", execute)
+    monkeypatch.setattr(script, "AT_ONCE", 2)
+    names = ["01_short", "02_short", f"{script.LONG[0]}_long", f"{script.LONG[1]}_long"]
+    for name in names:
+        source.with_stem(name).write_text("", "utf-8")
+    source.unlink()
+    script.run([])
+    assert most == 2 and begun == [*names[2:], *names[:2]]
+    assert sorted(path.stem for path in (tmp_path / "fresh").iterdir()) == names
+
+
+def test_a_failing_cell_ends_the_program_with_its_error(one_notebook, tmp_path, monkeypatch, capsys):
+    """Also while another notebook runs, which is stopped."""
+    script, source = one_notebook
+    monkeypatch.setattr(script, "FRESH", tmp_path / "fresh")
+    for name, code in (("long", "import time; time.sleep(300)"), ("wrong", "left = 1\nleft / 0")):
+        text = source.read_text("utf-8").replace("print(os.environ.get('HW2_DATA'))", code)
+        source.with_stem(name).write_text(text, "utf-8")
+    for action in (lambda: script.run(["long", "wrong"]), lambda: script.store(["wrong"])):
+        with pytest.raises(SystemExit) as ended:
+            action()
+        assert "left / 0" in ended.value.code and "ZeroDivisionError" in ended.value.code
+        assert capsys.readouterr().out == "wrong  failed\n"
+    assert not list((tmp_path / "fresh").iterdir()) and not list(tmp_path.glob("*.ipynb"))
 
 
 @pytest.mark.parametrize(("alpha", "mode"), [(255, "RGB"), (100, "RGBA")])

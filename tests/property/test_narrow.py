@@ -13,7 +13,7 @@ kernels = st.tuples(st.integers(1, 7), st.integers(1, 7))
 few = st.integers(1, 4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     kernel=kernels,
     n=few,

@@ -13,7 +13,7 @@ sizes = st.integers(1, 4)
 widths = st.sampled_from([1, 3, 31, 32, 33, 64, 70])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     pad=st.sampled_from([0, 1]),
     n=sizes,

@@ -18,6 +18,7 @@ import hw2lib
 from hw2lib.anomaly import auroc_per_defect
 from hw2lib.claims import load_ledger
 from hw2lib.cli import main, progress
+from hw2lib.training import jobs
 from hw2lib.training.report import RECORDED_FILES
 from hw2lib.training.runs import read_json
 
@@ -191,6 +192,24 @@ def test_stand_ins_can_be_written_and_trained_on(hw2, tmp_path):
     assert hw2(*training(folder, tmp_path / "run"))[0] == 0
     code, printed, _ = hw2("data", "list")
     assert code == 0 and "capsules" in printed
+
+
+def test_reproducing_hands_on_what_it_is_told(hw2, monkeypatch):
+    told = []
+
+    def recorder(profile, only, data, runs, device):
+        told.append((profile, only, data, runs, device))
+        yield "one"
+        yield "two"
+
+    monkeypatch.setattr(jobs, "reproduce_jobs", recorder)
+    options = ["--only", "X", "--only", "Y", "--runs", "R", "--device", "cpu", "--data", "D"]
+    assert hw2("reproduce", *options) == (0, "one\ntwo\n", "")
+    assert hw2("reproduce", "--profile", "paper", "--data", "D") == (0, "one\ntwo\n", "")
+    assert told == [
+        ("quick", ["X", "Y"], Path("D"), Path("R"), "cpu"),
+        ("paper", None, Path("D"), Path("runs"), "auto"),
+    ]
 
 
 # Wrong use: exit code 2, one line, nothing half-written

@@ -138,7 +138,7 @@ def test_the_ground_tells_the_seasons_apart():
     members=st.integers(1, 3),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_counted_modes_are_those_that_were_put_there(modes, members, seed):
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(8, generator=generator)[:modes]
@@ -162,7 +162,7 @@ def test_partners_of_a_turned_ring():
 
 
 @given(seed=st.integers(0, 1000), groups=st.integers(1, 6), d=st.integers(1, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_way_back_is_cheaper_than_the_price_of_merging(seed, groups, d):
     generator = torch.Generator().manual_seed(seed)
     points = torch.randn(60, d, generator=generator, dtype=torch.float64)

@@ -1,13 +1,29 @@
 """Recorded runs by name: what is done, what is skipped, and what is refused before anything runs."""
 
+import inspect
 import json
 
 import pytest
 
 from hw2lib.errors import UserError
 from hw2lib.training import jobs
+from hw2lib.training.baselines import BASELINES_PROFILES
+from hw2lib.training.config import CYCLEGAN_PROFILES, PROFILES, VAE_PROFILES
+from hw2lib.training.flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES
 from hw2lib.training.report import RECORDED_FILES
 from hw2lib.training.runs import write_json
+
+# What each job runs, and the profiles of its settings.
+RUNS = {
+    "maf-capsule": ("train_maf", PROFILES),
+    "vae-capsule": ("train_vae", VAE_PROFILES),
+    "baselines-capsule": ("run_baselines", BASELINES_PROFILES),
+    "pixels-capsule": ("run_pixel_comparison", BASELINES_PROFILES),
+    "flow-reconstruction-capsule": ("run_flow_reconstruction", FLOW_RECONSTRUCTION_PROFILES),
+    **{name: ("train_cyclegan", CYCLEGAN_PROFILES) for name in jobs.JOBS if name.startswith("cyclegan-")},
+}
+RESUMED = ("train_maf", "train_vae", "train_cyclegan")
+READERS = ("capsule_standin", "load_mvtec", "unpaired_standin", "load_unpaired")
 
 
 @pytest.fixture
@@ -66,3 +82,104 @@ def test_wrong_jobs_are_named_before_anything_runs(job, tmp_path, profile, only,
 def test_the_recorded_job_covers_five_seeds_of_the_capsules():
     job = jobs.JOBS["maf-capsule"]
     assert len(set(job.seeds)) >= 5 and job.data == "mvtec/capsule" and job.files == RECORDED_FILES
+
+
+# What the jobs hand on
+
+
+@pytest.fixture
+def handed_on(monkeypatch):
+    """Calls of what trains, judges and reads images, as (name, arguments by name); nothing is run."""
+    calls = []
+
+    def record(name):
+        signature = inspect.signature(getattr(jobs, name))
+
+        def recorder(*arguments, **named):
+            bound = signature.bind(*arguments, **named)
+            bound.apply_defaults()
+            if name in READERS:
+                return name, bound.arguments
+            calls.append((name, bound.arguments))
+            return True
+
+        monkeypatch.setattr(jobs, name, recorder)
+
+    for name in {run for run, _ in RUNS.values()} | {"evaluate_run", *READERS}:
+        record(name)
+    return calls
+
+
+def test_no_job_is_left_out():
+    assert RUNS.keys() == jobs.JOBS.keys()
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["new", "begun"])
+@pytest.mark.parametrize("name", RUNS)
+def test_a_job_hands_on_seed_folder_device_and_whether_to_resume(handed_on, tmp_path, name, begun):
+    run, profiles = RUNS[name]
+    out = tmp_path / name / "seed-2"
+    expected = profiles["quick"].model_copy(update={"seed": 2})
+    if begun:
+        out.mkdir(parents=True)
+        write_json(out / "state.json", {})
+        if run == "train_cyclegan":  # goes on in the precision that it was begun in
+            expected = expected.model_copy(update={"bfloat16": True})
+            write_json(out / "config.json", expected.model_dump())
+    assert jobs.JOBS[name].run("quick", 2, None, out, "cpu")
+    called, arguments = handed_on[-1]
+    assert called == run and arguments["out"] == out
+    assert arguments["config"] == expected and arguments["config"].seed == 2
+    if run in RESUMED:
+        assert arguments["resume"] is begun
+    if "device" in arguments:
+        assert arguments["device"] == "cpu"
+    else:
+        assert run in ("run_baselines", "run_pixel_comparison"), "these have nothing for a GPU"
+    reader, wanted = arguments["data"]
+    assert wanted["size"] == expected.size
+    if run == "train_cyclegan":
+        assert reader == "unpaired_standin" and wanted["recipe"] == expected.recipe
+        assert wanted["name"] == name.split("-")[1]
+    else:
+        assert reader == "capsule_standin"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_job_reads_the_folder_that_it_is_given(handed_on, tmp_path, name):
+    assert jobs.JOBS[name].run("quick", 0, tmp_path / "set", tmp_path / "runs" / "seed-0", "cpu")
+    for _, arguments in handed_on:
+        reader, wanted = arguments["data"]
+        assert reader == ("load_unpaired" if name.startswith("cyclegan-") else "load_mvtec")
+        assert wanted["root"] == tmp_path / "set" and wanted["size"] == arguments["config"].size
+
+
+def test_the_comparison_of_pixels_trains_its_flow_on_the_same_seed(handed_on, tmp_path):
+    jobs.JOBS["pixels-capsule"].run("quick", 2, None, tmp_path / "pixels-capsule-quick" / "seed-2", "cpu")
+    (first, flow), (second, pixels) = handed_on
+    assert (first, second) == ("train_maf", "run_pixel_comparison")
+    assert flow["out"] == pixels["flow_run"] == tmp_path / "maf-capsule-quick" / "seed-2"
+    assert flow["config"].seed == pixels["config"].seed == 2
+    assert flow["device"] == "cpu" and flow["resume"] is False
+
+
+@pytest.mark.parametrize(
+    "name, settings",
+    [
+        ("cyclegan-apple2orange-64", "small"),
+        ("cyclegan-summer2winter-64", "small"),
+        ("cyclegan-apple2orange-beginning", "beginning"),
+        ("cyclegan-apple2orange", "paper"),
+        ("cyclegan-summer2winter", "paper"),
+    ],
+)
+def test_a_paper_run_of_cyclegan_has_the_settings_of_its_name(handed_on, tmp_path, name, settings):
+    assert jobs.JOBS[name].run("paper", 0, tmp_path / "set", tmp_path / "run", "cpu")
+    assert handed_on[0][1]["config"] == CYCLEGAN_PROFILES[settings]
+
+
+def test_a_cyclegan_run_that_ended_is_measured_and_not_trained_again(handed_on, tmp_path):
+    write_json(tmp_path / "metrics.json", {})
+    assert jobs.JOBS["cyclegan-apple2orange"].run("quick", 0, None, tmp_path, "cpu")
+    ((called, arguments),) = handed_on
+    assert called == "evaluate_run" and arguments["run"] == tmp_path and arguments["device"] == "cpu"

@@ -1,0 +1,97 @@
+"""What one step of training gives the model and takes from its gradients, for the flow and the VAE."""
+
+import signal
+
+import pytest
+import torch
+
+from hw2lib.data import capsule_standin, split_validation
+from hw2lib.flows import DequantizedPixels
+from hw2lib.training.config import MAFConfig, VAEConfig
+from hw2lib.training.maf import train_maf
+from hw2lib.training.vae import train_vae
+
+MODELS = {
+    "maf": (
+        train_maf,
+        MAFConfig(
+            size=16, hidden_features=(8,), transforms=1, batch_size=4, epochs=2, evaluate_epochs=(2,), seed=3
+        ),
+    ),
+    "vae": (train_vae, VAEConfig(size=16, channels=(4,), latent=2, batch_size=4, epochs=2, seed=3)),
+}
+STEPS = 6  # in two epochs of 9 training images in batches of 4, 4 and 1
+
+
+@pytest.fixture(scope="module")
+def data():
+    return capsule_standin(16, train=10, good=2, per_defect=1)
+
+
+@pytest.fixture(params=MODELS)
+def train(request, data, tmp_path):
+    """Train two epochs without what follows them, and call a function after each step."""
+    function, config = MODELS[request.param]
+
+    def run(after_step=lambda: None, **update):
+        events = []
+
+        def report(event):
+            events.append(event)
+            after_step()
+            if len(events) == STEPS:  # Ctrl-C, which spares the scores of the finished run
+                signal.raise_signal(signal.SIGINT)
+
+        settings = config.model_copy(update=update)
+        assert not function(settings, data, tmp_path / "run", device="cpu", report=report)
+        assert [event["epoch"] for event in events] == [0, 0, 0, 1, 1, 1]
+
+    return run
+
+
+def test_every_epoch_sees_the_pixels_with_noise_of_its_own(train, data, monkeypatch):
+    calls, seen = [], []
+    encode = DequantizedPixels.encode
+
+    def spy(self, pixels, noise=True, generator=None, **more):
+        x = encode(self, pixels, noise, generator, **more)
+        calls.append((pixels, noise, generator, x))
+        return x
+
+    monkeypatch.setattr(DequantizedPixels, "encode", spy)
+    train(lambda: seen.append(calls[-1]))  # before it may be calls of the validation, which has no noise
+    for pixels, noise, generator, x in seen:
+        # The random numbers of the process would be others after a resumption.
+        assert noise and isinstance(generator, torch.Generator)
+        assert torch.equal(DequantizedPixels().decode(x), pixels)
+    images = torch.cat([pixels for pixels, *_ in seen])
+    first, second = (torch.cat([x for *_, x in part]) for part in (seen[:3], seen[3:]))
+    for image in data.train[split_validation(10, 0.1, 3)[0]].flatten(1):
+        one, other = (part.eq(image).all(1).nonzero().flatten() for part in images.split(9))
+        assert len(one) == len(other) == 1, "an epoch shows every image once"
+        assert float((first[one] != second[other]).float().mean()) > 0.99
+    # Uniform in the interval of a pixel: 9 · 768 · 2 draws tell mean and spread to a hundredth.
+    n = (torch.cat([first, second]) + 1) * 128 - images
+    assert -1e-4 < float(n.min()) and float(n.max()) < 1 + 1e-4
+    assert float(n.mean()) == pytest.approx(0.5, abs=0.02)
+    assert float(n.std()) == pytest.approx(12**-0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("clip_norm", [1e-3, 1e9])
+def test_no_step_takes_a_longer_gradient_than_the_settings_allow(train, monkeypatch, clip_norm):
+    norms = []
+    step = torch.optim.Adam.step
+
+    def noted(self, *arguments, **named):
+        gradients = [p.grad for group in self.param_groups for p in group["params"]]
+        norms.append(float(torch.nn.utils.get_total_norm(gradients)))
+        return step(self, *arguments, **named)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", noted)
+    train(clip_norm=clip_norm)
+    assert len(norms) == STEPS
+    if clip_norm == 1e-3:
+        assert max(norms) <= 1.001e-3
+        assert min(norms) >= 0.999e-3, "a gradient is scaled down, not thrown away"
+    else:  # so that it is the setting that shortened them above
+        assert 1 < min(norms) and max(norms) < 1e9
