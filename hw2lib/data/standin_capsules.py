@@ -155,9 +155,11 @@ def _picture(split: str, kind: str, index: int, size: int, seed: int) -> tuple[n
         light=float(rng.uniform(0.92, 1.06)),
         tilt=float(rng.uniform(-0.08, 0.08)),
     )
-    clean = _render(scene, size)
-    damaged = clean if kind == "good" else _render(_with_defect(scene, kind, rng), size)
-    mask = np.abs(damaged - clean).max(-1) > _VISIBLE
+    damaged = clean = _render(scene, size)
+    mask = np.zeros((size, size), dtype=bool)
+    while kind != "good" and not mask.any():  # on few pixels a small defect can fall between them
+        damaged = _render(_with_defect(scene, kind, rng), size)
+        mask = np.abs(damaged - clean).max(-1) > _VISIBLE
     noisy = damaged + rng.normal(0, 0.012, damaged.shape)
     return np.clip(np.rint(noisy * 255), 0, 255).astype(np.uint8), mask
 

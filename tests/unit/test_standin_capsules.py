@@ -110,3 +110,10 @@ def test_real_images_come_first_where_they_are_named(tmp_path, monkeypatch):
     make_capsules(tmp_path / "mvtec" / "capsule", 32, **COUNTS)
     read, generated = capsules_from_environment(16)
     assert not generated and read.name == "capsule" and read.train.shape == (5, 3, 16, 16)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_defect_shows_even_on_few_pixels(seed):
+    data = capsule_standin(16, train=1, good=1, per_defect=3, seed=seed)
+    broken = torch.tensor([defect != "good" for defect in data.test_defects])
+    assert torch.equal(data.masks.flatten(1).any(1), broken)
