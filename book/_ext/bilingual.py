@@ -28,7 +28,9 @@ THEBE = re.compile(
 )
 # Whole sentences of a caption, until they say something.
 OPENING = re.compile(r".{60,}?(?=[.؟](\s|$))|.+(?=[.؟]$)|.+", re.S)
-# What the themes write into their templates, past all catalogues; a translation is in interface_fa.json.
+# Words of the interface in Persian, by catalogue.
+INTERFACE = json.loads((Path(__file__).parent / "interface_fa.json").read_text("utf-8"))
+# What the themes write into their templates, past all catalogues.
 UNTRANSLATED = re.compile(r'(?<=\s)((?:title|aria-label)=")([^"]+)(")')
 # Zero-width non-joiner, tatweel and diacritics do not count in a search.
 UNSEEN = "\u200c\u0640\u064b-\u065f\u0670"
@@ -104,7 +106,7 @@ def finish(app, exception) -> None:
     if exception or app.builder.format != "html":
         return
     language, out = app.config.language, Path(app.outdir)
-    words = interface_words() if language == "fa" else {}
+    words = {e: p for pairs in INTERFACE.values() for e, p in pairs.items()} if language == "fa" else {}
     if DIRECTION[language] == "rtl":
         mirror_styles(out / "_static", os.environ["RTLCSS"].split("\n"))
     for page in out.rglob("*.html"):
@@ -153,17 +155,10 @@ class SearchPersian(SearchEnglish):
         return super().split(self._drop.sub("", input).translate(self._fold))
 
 
-def interface_words() -> dict[str, str]:
-    """All words of the interface in Persian."""
-    catalogs = json.loads((Path(__file__).parent / "interface_fa.json").read_text("utf-8"))
-    return {english: persian for pairs in catalogs.values() for english, persian in pairs.items()}
-
-
 def write_catalogs(app) -> None:
     """Neither theme speaks Persian; our catalogue fills what Sphinx's own leaves open."""
-    words = json.loads((Path(__file__).parent / "interface_fa.json").read_text("utf-8"))
     root = Path(app.doctreedir) / "locale"
-    for name, pairs in words.items():
+    for name, pairs in INTERFACE.items():
         catalog = Catalog(locale="fa")
         for english, persian in pairs.items():
             catalog.add(english, persian)

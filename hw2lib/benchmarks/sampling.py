@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hw2lib.flows import MAF, inverse_stages
-from hw2lib.training.loop import weights_from
+from hw2lib.seeding import weights_from
 
 from .peers import PEERS, build_peer
 

@@ -35,11 +35,11 @@ def maf(
     devices: Devices = 1,
 ) -> None:
     """Train a masked autoregressive flow on a category of MVTec AD."""
-    from hw2lib.training.config import PROFILES, MAFConfig
+    from hw2lib.training.config import PROFILES
     from hw2lib.training.maf import train_maf
 
     out = out or Path("runs") / f"maf-{profile}"
-    _train(MAFConfig, PROFILES, train_maf, profile, data, out, resume, assignments, seed, device, devices)
+    _train("maf", PROFILES, train_maf, profile, data, out, resume, assignments, seed, device, devices)
 
 
 @app.command("vae")
@@ -54,15 +54,15 @@ def vae(
     devices: Devices = 1,
 ) -> None:
     """Train a variational autoencoder on a category of MVTec AD."""
-    from hw2lib.training.config import VAE_PROFILES, VAEConfig
+    from hw2lib.training.config import VAE_PROFILES
     from hw2lib.training.vae import train_vae
 
     out = out or Path("runs") / f"vae-{profile}"
-    _train(VAEConfig, VAE_PROFILES, train_vae, profile, data, out, resume, assignments, seed, device, devices)
+    _train("vae", VAE_PROFILES, train_vae, profile, data, out, resume, assignments, seed, device, devices)
 
 
 def _train(
-    kind: type,
+    kind: str,
     profiles: dict,
     trainer: Callable[..., bool],
     profile: str,
@@ -75,18 +75,17 @@ def _train(
     devices: int,
 ) -> None:
     """Begin or resume a run on one category, with a progress bar; exit code 130 after Ctrl-C."""
-    from hw2lib.training.config import override, validated
+    from hw2lib.training.config import override
     from hw2lib.training.config import profile as named_profile
-    from hw2lib.training.runs import prepare, read_json
-    from hw2lib.training.trained import run_kind
+    from hw2lib.training.runs import prepare
+    from hw2lib.training.trained import run_config
 
     from .progress import training_progress
 
     check_device(device)
     if resume:
         prepare(out, resume)
-        run_kind(out, (kind.__name__.removesuffix("Config").lower(),))
-        config = validated(kind, read_json(out / "config.json"), f"{out / 'config.json'}:")
+        config = run_config(out, kind)
         if assignments or seed is not None:
             raise typer.BadParameter("a resumed run keeps its settings; leave out --set and --seed")
     else:

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hw2lib.seeding import weights_from
+
 from .networks import ResnetGenerator, Upsampling
 
 Layer = Literal["transposed-3", "transposed-4", "resize"]
@@ -158,8 +160,7 @@ def sky_generator(
         seed: of weights and images.
     """
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with weights_from(seed):
         network = ResnetGenerator(1, features, upsampling)
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3, betas=(0.5, 0.999))
     for _ in range(steps):

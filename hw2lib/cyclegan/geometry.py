@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hw2lib.seeding import weights_from
+
 from .networks import PatchDiscriminator, ResnetGenerator, UnetGenerator
 from .pool import ImagePool
 from .step import CycleGAN, Objective, TrainingStep
@@ -148,8 +150,7 @@ def translate(
         batch: images per step.
     """
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with weights_from(seed):
         net = CycleGAN(
             ResnetGenerator(1, 8), ResnetGenerator(1, 8), PatchDiscriminator(8, 2), PatchDiscriminator(8, 2)
         )

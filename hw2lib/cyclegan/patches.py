@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hw2lib.seeding import weights_from
+
 from .losses import adversarial_loss
 from .networks import PatchDiscriminator
 
@@ -218,8 +220,7 @@ def grain_judge(
         features, layers: see :class:`~hw2lib.cyclegan.PatchDiscriminator`.
     """
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with weights_from(seed):
         judge: nn.Module = PatchDiscriminator(features, layers)
         if not normed:
             judge = without_norms(judge)

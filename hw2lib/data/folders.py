@@ -7,6 +7,8 @@ from pathlib import Path
 
 from hw2lib.errors import UserError
 
+from .unpack import filled
+
 
 @contextmanager
 def written_at_once(out: str | Path) -> Iterator[Path]:
@@ -16,7 +18,7 @@ def written_at_once(out: str | Path) -> Iterator[Path]:
         UserError: ``out`` exists and is not an empty folder, or cannot be written.
     """
     out = Path(out).absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or filled(out)):
         raise UserError(f"{out}: already there")
     part = out.with_name(out.name + ".part")
     try:

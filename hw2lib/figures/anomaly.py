@@ -238,14 +238,7 @@ def methods(image: Mapping[str, Estimate], pixel: Mapping[str, Mapping[str, Esti
 
 
 def _interval(ax: Axes, estimate: Estimate, y: float, color: str, label: str | None) -> None:
-    ax.plot(
-        [estimate.low, estimate.high],
-        [y, y],
-        color=style.COLORS[color],
-        lw=5,
-        alpha=0.3,
-        solid_capstyle="butt",
-    )
+    style.interval(ax, estimate.low, estimate.high, y, color=style.COLORS[color], lw=5, alpha=0.3)
     ax.plot(estimate.value, y, "o", color=style.COLORS[color], ms=5, label=label)
 
 
@@ -256,8 +249,7 @@ def per_defect(areas: Sequence[Mapping[str, Estimate]], lang: str) -> Figure:
         fig, ax = plt.subplots(figsize=(6.4, 3.2))
         for y, kind in enumerate(kinds):
             first = areas[0][kind]
-            bar = {"color": style.COLORS["light"], "lw": 6, "alpha": 0.5, "solid_capstyle": "butt"}
-            ax.plot([first.low, first.high], [y, y], **bar)
+            style.interval(ax, first.low, first.high, y, color=style.COLORS["light"], lw=6, alpha=0.5)
             ax.plot([a[kind].value for a in areas], [y] * len(areas), "o", color=style.COLORS["train"], ms=5)
         ax.axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":")
         names = [defect_name(kind, lang) for kind in kinds]

@@ -92,7 +92,10 @@ _MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "identity_l1",
 # Of the classes themselves, so that a bar shows what it counts.
 # Red is dark and green is light and hatched, for readers who see no difference between the two.
 _PAINTS = ("#99201A", "#F08A1D", "#F2DC4B", "#6FBF6A", "#4A8FD0", "#F4F1EA", "#9A9A9A", "#2B2B2B")
-_HATCHES = ("", "", "", "////", "", "", "", "")
+_LOOKS = [
+    {"facecolor": paint, "hatch": "////" if colour == "green" else "", "edgecolor": "#777777", "lw": 0.3}
+    for colour, paint in zip(COLOURS, _PAINTS, strict=True)
+]
 _BROAD = 101  # values in the moving average of the losses of a whole run
 _NARROW = 21  # and of its first epochs
 
@@ -232,10 +235,7 @@ def colours(run: RecordedRun, pair: str, lang: str) -> Figure:
         for ax in axes[:, 0]:
             ax.set_ylabel(words["before"])
         fig.align_ylabels(axes[:, 0])
-        boxes = [
-            Patch(facecolor=paint, hatch=hatch, edgecolor="#777777", lw=0.3)
-            for paint, hatch in zip(_PAINTS, _HATCHES, strict=True)
-        ]
+        boxes = [Patch(**look) for look in _LOOKS]
         legend = {"loc": "outside lower center", "ncols": len(COLOURS), "fontsize": 8.5}
         fig.legend(boxes, words["colours"], handlelength=1.2, columnspacing=1.0, **legend)
         return style.finish(fig, lang)
@@ -275,10 +275,9 @@ def steganography(run: RecordedRun, pair: str, lang: str) -> Figure:
 def _colour_bars(ax: Axes, shares: dict, words: dict, lang: str, named: bool) -> None:
     totals = [sum(shares.get(colour, {}).values()) for colour in COLOURS]
     left = np.zeros(len(COLOURS))
-    for after, paint, hatch in zip(COLOURS, _PAINTS, _HATCHES, strict=True):
+    for after, look in zip(COLOURS, _LOOKS, strict=True):
         part = [shares.get(before, {}).get(after, 0.0) for before in COLOURS]
         widths = np.divide(part, totals, out=np.zeros(len(COLOURS)), where=np.array(totals) > 0)
-        look = {"color": paint, "hatch": hatch, "edgecolor": "#777777", "lw": 0.3}
         ax.barh(range(len(COLOURS)), widths, left=left, height=0.8, **look)
         left += widths
     percent = "٪" if lang == "fa" else "%"

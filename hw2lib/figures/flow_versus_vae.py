@@ -127,8 +127,8 @@ def compare(areas: Mapping[str, Sequence[Mapping[str, Estimate]]], names: Sequen
         for k, (offset, seeds) in enumerate(zip(offsets, areas.values(), strict=True)):
             for y, kind in enumerate(kinds):
                 first = seeds[0][kind]
-                bar = {"color": _SCORE_COLORS[k], "lw": 4, "alpha": 0.3, "solid_capstyle": "butt"}
-                ax.plot([first.low, first.high], [y + offset] * 2, **bar)
+                look = {"color": _SCORE_COLORS[k], "lw": 4, "alpha": 0.3}
+                style.interval(ax, first.low, first.high, y + offset, **look)
                 label = names[k] if y == 0 else None
                 values = [seed[kind].value for seed in seeds]
                 ax.plot(values, [y + offset] * len(values), "o", ms=4, color=_SCORE_COLORS[k], label=label)

@@ -141,3 +141,8 @@ def _persian_ticks(ax: Axes) -> None:
 def _short(value: float) -> str:
     text = f"{value:.6g}"
     return "0" if text == "-0" else text
+
+
+def interval(ax: Axes, low: float, high: float, y: float, **look: object) -> None:
+    """A horizontal bar from ``low`` to ``high``; the usual ends of a broad line would make it longer."""
+    ax.plot([low, high], [y, y], solid_capstyle="butt", **look)

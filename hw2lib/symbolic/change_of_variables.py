@@ -116,8 +116,7 @@ def change_of_variables(base: Density, inverse: sp.Expr, variable: sp.Symbol) ->
         raise NotInvertible(f"{inverse} does not depend on {x}: every x would have the same z")
     forward = _forward(base, inverse, x)
     ends = [sp.limit(forward, z, base.lower, "+"), sp.limit(forward, z, base.upper, "-")]
-    poles = sp.singularities(forward, z, sp.Interval.open(base.lower, base.upper))
-    if poles is not sp.S.EmptySet or not all(end.is_extended_real for end in ends):
+    if poles_within(forward, z, base.lower, base.upper) or not all(end.is_extended_real for end in ends):
         raise NotInvertible(f"{x} = {forward} has poles on the support of {z}: not monotone there")
     lower, upper = sorted(ends, key=lambda end: sp.N(end))
     derivative = sp.simplify(sp.diff(inverse, x))
@@ -139,24 +138,38 @@ def _forward(base: Density, inverse: sp.Expr, x: sp.Symbol) -> sp.Expr:
     z = base.variable
     inside = [_between(base.lower, base.upper, share) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
 
-    def share_solved(candidate: sp.Expr) -> float:
-        """At how many of the places the candidate is a solution for x."""
+    def solves(candidate: sp.Expr) -> list[bool]:
+        """At which of the places the candidate is a solution for x."""
         values = [sp.N(candidate.subs(z, value)) for value in inside]
-        return sum(bool(v.is_real) and not (x.is_positive and v <= 0) for v in values) / len(values)
+        return [bool(v.is_real) and not (x.is_positive and v <= 0) for v in values]
 
-    solutions = [(s, share_solved(s)) for s in sp.solve(sp.Eq(z, inverse), x)]
-    solutions = [(s, share) for s, share in solutions if share > 0]
-    whole = [s for s, share in solutions if share == 1]
-    if len(solutions) == 1 and whole:
-        return sp.simplify(whole[0])
-    problem = f"{z} = {inverse} has no solution for {x} on the support of {z}"
-    if whole:
-        problem = (
+    solutions = {s: places for s in sp.solve(sp.Eq(z, inverse), x) if any(places := solves(s))}
+    if not solutions:
+        raise NotInvertible(f"{z} = {inverse} has no solution for {x} on the support of {z}")
+    if not any(map(all, solutions.values())):
+        raise NotInvertible(
+            f"sympy has no formula for {x} in {z} = {inverse} that is real on the whole support of {z}"
+        )
+    if len(solutions) > 1:
+        raise NotInvertible(
             f"{z} = {inverse} has {len(solutions)} solutions for {x} on the support of {z}: not one to one"
         )
-    elif solutions:
-        problem = f"sympy has no formula for {x} in {z} = {inverse} that is real on the whole support of {z}"
-    raise NotInvertible(problem)
+    return sp.simplify(next(iter(solutions)))
+
+
+def poles_within(expression: sp.Expr, z: sp.Symbol, lower: sp.Expr, upper: sp.Expr) -> set[sp.Expr]:
+    """The poles of an expression inside an interval.
+
+    Raises:
+        NotInvertible: they cannot be found, or are no finite list.
+    """
+    try:
+        poles = sp.singularities(expression, z, sp.Interval.open(lower, upper))
+    except NotImplementedError as error:
+        raise NotInvertible(f"the poles of {expression} could not be found") from error
+    if not isinstance(poles, sp.FiniteSet) and poles is not sp.S.EmptySet:
+        raise NotInvertible(f"the poles of {expression} on [{lower}, {upper}] are no finite list: {poles}")
+    return set(poles)
 
 
 def _between(lower: sp.Expr, upper: sp.Expr, share: float) -> sp.Expr:

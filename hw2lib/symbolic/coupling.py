@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from .change_of_variables import NotInvertible
+from .change_of_variables import NotInvertible, poles_within
 from .steps import Steps
 
 Components = Callable[..., "sp.Expr | Sequence[sp.Expr]"]
@@ -207,8 +207,7 @@ def _refuse_zeros(scale: sp.Expr) -> None:
     variables = sorted(scale.free_symbols, key=str)
     if len(variables) == 1 and not scale.atoms(AppliedUndef):
         zeros = sp.solveset(scale, variables[0], sp.S.Reals)
-        poles = sp.singularities(scale, variables[0], sp.S.Reals)
-        if poles is not sp.S.EmptySet:
+        if poles := poles_within(scale, variables[0], -sp.oo, sp.oo):
             raise NotInvertible(f"the scale {scale} has poles, {poles}: the layer has no inverse there")
         if zeros is sp.S.EmptySet:
             return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from .change_of_variables import Density, Derivation, NotInvertible, _between
+from .change_of_variables import Density, Derivation, NotInvertible, _between, poles_within
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,7 @@ def _pieces(forward: sp.Expr, z: sp.Symbol, lower: sp.Expr, upper: sp.Expr) -> l
     cuts = set()
     for absolute in forward.atoms(sp.Abs):
         cuts |= _points(absolute.args[0], z, lower, upper)
-    try:
-        poles = sp.singularities(forward, z, sp.Interval.open(lower, upper))
-    except NotImplementedError as error:
-        raise NotInvertible(f"the poles of {forward} could not be found") from error
-    if not isinstance(poles, sp.FiniteSet) and poles is not sp.S.EmptySet:
-        raise NotInvertible(f"the poles of {forward} on [{lower}, {upper}] are no finite list: {poles}")
-    cuts |= set(poles)
+    cuts |= poles_within(forward, z, lower, upper)
     for start, end in _between_cuts(cuts, lower, upper):
         slope = sp.simplify(sp.diff(_smooth(forward, z, start, end), z))
         if slope == 0:

@@ -1,18 +1,16 @@
 """Checkpoints: weights in safetensors, and a state from which training goes on to the bit."""
 
-import json
-import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from hw2lib.errors import UserError
 
-from .runs import read_json
+from .runs import json_bytes, read_json, write_together
 
 MODEL, AVERAGE, OPTIMIZER, STATE = (
     "model.safetensors",
@@ -24,15 +22,12 @@ MODEL, AVERAGE, OPTIMIZER, STATE = (
 
 def save_weights(path: Path, module: nn.Module) -> None:
     """Write a module's weights; the file is whole or the old one stays."""
-    save_all({path: _tensors(module)})
+    write_together({path: tensors_writer(_bare(module).state_dict())})
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
     """Read weights into a module; UserError if the file is missing, damaged or of another model."""
-    try:
-        _bare(module).load_state_dict(_load(path)[0])
-    except RuntimeError as error:
-        raise UserError(f"{path}: holds the weights of another model") from error
+    _take_weights(path, module, _load(path)[0])
 
 
 def save_training_state(out: Path, state) -> None:
@@ -46,33 +41,52 @@ def save_training_state(out: Path, state) -> None:
         state: has ``networks``, modules by file name, ``optimizer``, and ``PROGRESS``, the names of all
             else that a run carries from one step to the next.
     """
-    files = {out / name: _tensors(network) for name, network in state.networks.items()}
-    moments = state.optimizer.state_dict()["state"]
-    files[out / OPTIMIZER] = {
-        f"{k}.{name}": v.detach().contiguous() for k, entry in moments.items() for name, v in entry.items()
-    }
     progress = {name: getattr(state, name) for name in state.PROGRESS}
-    save_all(files, _mark(progress), {out / STATE: progress})
+    parts = {name: _bare(network).state_dict() for name, network in state.networks.items()}
+    parts[OPTIMIZER] = moments(state.optimizer)
+    files = {out / name: tensors_writer(tensors, _mark(progress)) for name, tensors in parts.items()}
+    files[out / STATE] = lambda path: path.write_bytes(json_bytes(progress))
+    write_together(files)
 
 
 def load_training_state(out: Path, state) -> None:
     """Take up what :func:`save_training_state` left in ``out``; UserError if it is no whole checkpoint."""
     progress = read_json(out / STATE)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name in (*state.networks, OPTIMIZER):
+
+    def part(name: str) -> dict[str, Tensor]:
         tensors, mark = _load(out / name)
         if mark != _mark(progress):
             raise UserError(f"{out / name}: is of another step than {STATE}; the run cannot be resumed")
-        if name in state.networks:
-            load_weights(out / name, state.networks[name])
-            continue
-        for key, value in tensors.items():
-            index, moment = key.split(".", 1)
-            moments.setdefault(int(index), {})[moment] = value
-    whole = state.optimizer.state_dict()
-    state.optimizer.load_state_dict(whole | {"state": moments})
+        return tensors
+
+    for name, network in state.networks.items():
+        _take_weights(out / name, network, part(name))
+    load_moments(state.optimizer, part(OPTIMIZER))
     for name in state.PROGRESS:
         setattr(state, name, progress[name])
+
+
+def moments(optimizer: Optimizer) -> dict[str, Tensor]:
+    """What an optimizer remembers of each parameter, by the parameter's number and a name."""
+    state = optimizer.state_dict()["state"]
+    return {f"{k}.{name}": value for k, entry in state.items() for name, value in entry.items()}
+
+
+def load_moments(optimizer: Optimizer, flat: Mapping[str, Tensor]) -> None:
+    """Take up what :func:`moments` gave."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in flat.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+
+
+def tensors_writer(
+    tensors: Mapping[str, Tensor], mark: dict[str, str] | None = None
+) -> Callable[[Path], None]:
+    """What :func:`~hw2lib.training.runs.write_together` takes for safetensors; ``mark`` is their metadata."""
+    whole = {name: value.detach().contiguous() for name, value in tensors.items()}
+    return lambda path: save_file(whole, path, mark)
 
 
 def _bare(module: nn.Module) -> nn.Module:
@@ -80,38 +94,11 @@ def _bare(module: nn.Module) -> nn.Module:
     return getattr(module, "module", module)
 
 
-def save_all(
-    tensors: Mapping[Path, dict[str, Tensor]],
-    mark: dict[str, str] | None = None,
-    texts: Mapping[Path, object] | None = None,
-) -> None:
-    """Write several files, none of which replaces an old one before all are complete.
-
-    Args:
-        tensors: what to write as safetensors, by file.
-        mark: metadata of each of these.
-        texts: what to write as JSON, by file.
-
-    Raises:
-        UserError: a file cannot be written, for want of a folder, of the right or of space.
-    """
-    parts = {path: path.with_name(path.name + ".part") for path in (*tensors, *(texts or {}))}
+def _take_weights(path: Path, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     try:
-        for path, content in tensors.items():
-            save_file(content, parts[path], mark)
-        for path, value in (texts or {}).items():
-            parts[path].write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        for path, part in parts.items():
-            os.replace(part, path)
-    except (SafetensorError, OSError) as error:
-        for part in parts.values():
-            with suppress(OSError):
-                part.unlink()
-        raise UserError(f"{path}: cannot be written: {error}") from error
-
-
-def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    return {k: v.detach().contiguous() for k, v in _bare(module).state_dict().items()}
+        _bare(module).load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(f"{path}: holds the weights of another model") from error
 
 
 def _mark(progress: Mapping[str, object]) -> dict[str, str]:

@@ -19,13 +19,13 @@ from hw2lib.cyclegan import (
 from hw2lib.cyclegan.cuda_graphs import GraphedStep
 from hw2lib.data.unpaired import UnpairedImages, augment, duplicates_report, epoch_order
 from hw2lib.errors import UserError
+from hw2lib.seeding import weights_from
 
 from .config import CycleGANConfig
 from .cyclegan_evaluation import evaluate_snapshots
 from .cyclegan_report import evaluate_epoch, finish_cyclegan_run
 from .cyclegan_state import load_cyclegan_state, save_cyclegan_state
 from .interrupt import interruptible
-from .loop import weights_from
 from .memory import keep_freed_memory
 from .runs import environment, note_resumption, prepare, write_csv, write_json
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from hw2lib.errors import UserError
 
-from .checkpoint import save_all
+from .checkpoint import load_moments, moments, tensors_writer
+from .runs import json_bytes, write_together
 
 CHECKPOINT, MARKER = "checkpoint.safetensors", "state.json"
 OPTIMIZERS = ("generators", "discriminators")
@@ -23,16 +24,15 @@ def save_cyclegan_state(out: Path, state) -> None:
     training = state.training
     tensors = {f"net.{name}": value for name, value in training.net.state_dict().items()}
     for which in OPTIMIZERS:
-        moments = getattr(training, which).state_dict()["state"]
-        tensors |= {f"{which}.{k}.{name}": v for k, entry in moments.items() for name, v in entry.items()}
+        tensors |= {f"{which}.{key}": value for key, value in moments(getattr(training, which)).items()}
     for name, pool in training.pools.items():
         tensors |= {f"pool.{name}.{key}": value for key, value in pool.state_dict().items()}
     progress = json.dumps({name: getattr(state, name) for name in state.PROGRESS})
     # As a tensor: the header, which is the place for texts, is limited to 100 MB.
     tensors["progress"] = torch.frombuffer(bytearray(progress.encode()), dtype=torch.uint8)
-    position = {"epoch": state.epoch, "step": state.step}
-    whole = {name: value.detach().contiguous() for name, value in tensors.items()}
-    save_all({out / CHECKPOINT: whole}, texts={out / MARKER: position})
+    position = json_bytes({"epoch": state.epoch, "step": state.step})
+    files = {out / CHECKPOINT: tensors_writer(tensors), out / MARKER: lambda path: path.write_bytes(position)}
+    write_together(files)
 
 
 def load_cyclegan_state(out: Path, state) -> None:
@@ -42,7 +42,7 @@ def load_cyclegan_state(out: Path, state) -> None:
     try:
         training.net.load_state_dict(_below(tensors, "net"))
         for which in OPTIMIZERS:
-            _load_moments(getattr(training, which), _below(tensors, which))
+            load_moments(getattr(training, which), _below(tensors, which))
         for name, pool in training.pools.items():
             device = next(training.net.parameters()).device
             stored = _below(tensors, f"pool.{name}")
@@ -59,8 +59,6 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-            if "progress" not in tensors:  # as runs were kept that began before
-                return tensors, json.loads(file.metadata()["progress"])
             return tensors, json.loads(tensors.pop("progress").numpy().tobytes())
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a checkpoint") from error
@@ -69,11 +67,3 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict]:
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors under a prefix, by the rest of their names."""
     return {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
-
-
-def _load_moments(optimizer: torch.optim.Optimizer, flat: dict[str, Tensor]) -> None:
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in flat.items():
-        index, name = key.split(".", 1)
-        moments.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})

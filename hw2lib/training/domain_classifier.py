@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hw2lib.data.unpaired import UnpairedImages, augment, to_signed
+from hw2lib.seeding import weights_from
 
 WIDTHS = (16, 32, 64, 64)
 PASSES, LEAST_STEPS, BATCH, LEARNING_RATE = 8, 150, 32, 1e-3
@@ -92,8 +93,7 @@ def train_judge(data: UnpairedImages, seed: int = 0, device: torch.device | str 
         device: where to train.
     """
     started = time.perf_counter()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with weights_from(seed):
         network = DomainClassifier().to(device)
     generator = torch.Generator().manual_seed(seed)
     domains = data.images["trainA"], data.images["trainB"]

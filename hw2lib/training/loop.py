@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -20,14 +19,6 @@ from .interrupt import Interrupt, interruptible
 from .runs import write_csv
 
 Report = Callable[[dict], None]
-
-
-@contextmanager
-def weights_from(seed: int) -> Iterator[None]:
-    """Weights that are drawn inside follow from the seed; the caller's random numbers go on untouched."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 class EpochLoop:

@@ -13,10 +13,11 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from hw2lib.anomaly import auroc_per_defect, nll_scores
 from hw2lib.data import MVTecCategory, split_validation
 from hw2lib.flows import MAF, DequantizedPixels, bits_per_dim
+from hw2lib.seeding import weights_from
 
 from .checkpoint import AVERAGE, MODEL, load_training_state
 from .config import MAFConfig
-from .loop import EpochLoop, Report, weights_from
+from .loop import EpochLoop, Report
 from .memory import keep_freed_memory
 from .report import finish_maf_run
 from .runs import begin, note_resumption, prepare, write_csv

@@ -7,13 +7,14 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 from pydantic import BaseModel
+from safetensors import SafetensorError
 
 from hw2lib.data import MVTecCategory
 from hw2lib.errors import UserError
@@ -21,24 +22,42 @@ from hw2lib.errors import UserError
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy", "scipy", "scikit-learn", "safetensors", "pillow")
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under another name first, so that a crash leaves the old one or none.
+def write_together(files: Mapping[Path, Callable[[Path], object]]) -> None:
+    """Write files under other names first, so that a crash leaves the old ones or none.
+
+    No old file is replaced before all new ones are complete.
+
+    Args:
+        files: by the file's place, a function that writes it to the path it is given.
 
     Raises:
-        UserError: the file cannot be written, for want of a folder, of the right or of space.
+        UserError: a file cannot be written, for want of a folder, of the right or of space.
     """
-    part = path.with_name(path.name + ".part")
+    parts = {path: path.with_name(path.name + ".part") for path in files}
     try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+        for path, write in files.items():
+            write(parts[path])
+        for path, part in parts.items():
+            os.replace(part, path)
+    except (OSError, SafetensorError) as error:
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink()
+        problem = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot be written: {problem}") from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all; UserError if it cannot be written."""
+    write_together({path: lambda part: part.write_bytes(data)})
+
+
+def json_bytes(value: object) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def write_json(path: Path, value: object) -> None:
-    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    write_bytes(path, json_bytes(value))
 
 
 def read_json(path: Path) -> dict:
@@ -73,23 +92,29 @@ def prepare(out: Path, resume: bool, checksum: str | None = None, config: BaseMo
         checksum: of the images; a run that was begun with others is not taken up.
         config: of the run; one that was begun with other settings is not taken up.
     """
-    if not resume and any((out / name).exists() for name in ("state.json", "metrics.json")):
+    if resume:
+        _check_begun(out, checksum, config)
+    elif any((out / name).exists() for name in ("state.json", "metrics.json")):
         raise UserError(f"{out}: already holds a run; add --resume to go on with it, or choose another --out")
-    if resume and not (out / "state.json").exists():
-        raise UserError(f"{out}: holds no checkpoint to resume")
-    if resume and checksum and checksum != read_json(out / "environment.json")["data"]["checksum"]:
-        raise UserError(f"{out}: was begun with other images; resume it with the same --data")
-    if resume and config is not None:
-        begun, wanted = read_json(out / "config.json"), config.model_dump(mode="json")
-        changed = [name for name, value in wanted.items() if begun.get(name, value) != value]
-        if changed:
-            raise UserError(f"{out}: was begun with another {', '.join(changed)}; choose another --out")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is not a folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out}: cannot be created: {error.strerror or error}") from error
+
+
+def _check_begun(out: Path, checksum: str | None, config: BaseModel | None) -> None:
+    """UserError unless the folder holds a run that was begun with these images and settings."""
+    if not (out / "state.json").exists():
+        raise UserError(f"{out}: holds no checkpoint to resume")
+    if checksum and checksum != read_json(out / "environment.json")["data"]["checksum"]:
+        raise UserError(f"{out}: was begun with other images; resume it with the same --data")
+    if config is not None:
+        begun, wanted = read_json(out / "config.json"), config.model_dump(mode="json")
+        changed = [name for name, value in wanted.items() if begun.get(name, value) != value]
+        if changed:
+            raise UserError(f"{out}: was begun with another {', '.join(changed)}; choose another --out")
 
 
 def begin(out: Path, config: BaseModel, device: torch.device, data: MVTecCategory) -> None:

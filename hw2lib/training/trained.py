@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from hw2lib.cyclegan import CycleGAN
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
@@ -15,8 +17,12 @@ from .maf import build_maf
 from .runs import read_json
 from .vae import build_vae
 
-# A setting that only runs of one kind have.
-_MARKS = {"maf": "transforms", "vae": "latent", "cyclegan": "cycle"}
+# The settings of each kind of run, and one that no other kind has.
+_KINDS = {
+    "maf": (MAFConfig, "transforms"),
+    "vae": (VAEConfig, "latent"),
+    "cyclegan": (CycleGANConfig, "cycle"),
+}
 
 
 def run_kind(run: Path, expected: tuple[str, ...] = ("maf", "vae")) -> str:
@@ -26,7 +32,7 @@ def run_kind(run: Path, expected: tuple[str, ...] = ("maf", "vae")) -> str:
         UserError: the folder holds no run, or one of a kind that is not expected.
     """
     settings = read_json(run / "config.json")
-    kind = next((kind for kind, mark in _MARKS.items() if mark in settings), "unknown")
+    kind = next((kind for kind, (_, mark) in _KINDS.items() if mark in settings), "unknown")
     if kind not in expected:
         raise UserError(f"{run}: is a run of kind {kind}; expected {' or '.join(expected)}")
     return kind
@@ -34,7 +40,7 @@ def run_kind(run: Path, expected: tuple[str, ...] = ("maf", "vae")) -> str:
 
 def load_vae(run: Path) -> tuple[VAE, VAEConfig]:
     """The VAE of a run and its settings; UserError if the folder holds none."""
-    config = validated(VAEConfig, read_json(run / "config.json"), f"{run / 'config.json'}:")
+    config = _settings(run, "vae")
     vae = build_vae(config).requires_grad_(False)
     load_weights(run / MODEL, vae)
     return vae, config
@@ -53,16 +59,21 @@ def load_flow(run: Path, weights: str = "ema") -> tuple[MAF, MAFConfig]:
     files = {"ema": AVERAGE, "plain": MODEL}
     if weights not in files:
         raise UserError(f"--weights {weights}: expected ema or plain")
-    config = validated(MAFConfig, read_json(run / "config.json"), f"{run / 'config.json'}:")
+    config = _settings(run, "maf")
     flow = build_maf(config).requires_grad_(False)
     load_weights(run / files[weights], flow)
     return flow, config
 
 
+def run_config(run: Path, kind: str) -> BaseModel:
+    """The settings of a run of a kind that :func:`run_kind` names; UserError if the folder holds none."""
+    run_kind(run, (kind,))
+    return _settings(run, kind)
+
+
 def cyclegan_config(run: Path) -> CycleGANConfig:
     """The settings of a CycleGAN run; UserError if the folder holds none."""
-    run_kind(run, ("cyclegan",))
-    return validated(CycleGANConfig, read_json(run / "config.json"), f"{run / 'config.json'}:")
+    return run_config(run, "cyclegan")
 
 
 def load_cyclegan(run: Path, epoch: int | None = None) -> tuple[CycleGAN, CycleGANConfig]:
@@ -83,3 +94,8 @@ def load_cyclegan(run: Path, epoch: int | None = None) -> tuple[CycleGAN, CycleG
     net = build_cyclegan(config).requires_grad_(False)
     load_weights(snapshot(run, epoch or kept[-1]), net)
     return net, config
+
+
+def _settings(run: Path, kind: str) -> BaseModel:
+    path = run / "config.json"
+    return validated(_KINDS[kind][0], read_json(path), f"{path}:")

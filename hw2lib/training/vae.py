@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from hw2lib.anomaly import vae_scores
 from hw2lib.data import MVTecCategory, split_validation
 from hw2lib.flows import DequantizedPixels, bits_per_dim
+from hw2lib.seeding import weights_from
 from hw2lib.vae import VAE, conv_vae
 
 from .checkpoint import MODEL, load_training_state
 from .config import VAEConfig
 from .fit import vae_parameter_groups
-from .loop import EpochLoop, Report, weights_from
+from .loop import EpochLoop, Report
 from .memory import keep_freed_memory
 from .runs import begin, note_resumption, prepare
 from .vae_report import finish_vae_run

@@ -126,6 +126,19 @@ def test_pictures_have_words_in_their_place(pages, language):
     assert described == images > 50
 
 
+def test_buttons_without_text_are_named_in_the_language(pages, language):
+    """The themes' templates bring some of these names past all catalogues."""
+    catalogs = json.loads((ROOT / "book" / "_ext" / "interface_fa.json").read_text("utf-8"))
+    english = {word for pairs in catalogs.values() for word in pairs}
+    names = {
+        attrs[key]
+        for page in pages.values()
+        for key in ("title", "aria-label")
+        for _, attrs in page.having(key)
+    }
+    assert bool(names & english) == (language == "en")
+
+
 def test_every_page_links_to_its_counterpart_and_back(site, pages, language):
     for name, page in pages.items():
         here = site / language / name

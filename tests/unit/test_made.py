@@ -90,7 +90,7 @@ def test_cyclic_degrees_pass_the_coverage_check_where_units_suffice():
     check_coverage(MADE(9, (16,), degrees=[torch.arange(16) % 8 + 1]).double())
 
 
-@pytest.mark.parametrize("layout", ["staircase", "dense"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_weights_are_not_loaded_into_other_degrees(layout):
     flows = [MAF(6, (8, 8), transforms=1, layout=layout, degrees="random", seed=s) for s in (1, 4, 1)]
     weights = flows[0].state_dict()
@@ -126,7 +126,7 @@ def test_another_layout_is_the_same_function():
     torch.testing.assert_close(other(x), made(x))
 
 
-@pytest.mark.parametrize("layout", ["staircase", "dense"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
     "given",
     [torch.ones(1, 10), torch.ones(1, 3), torch.ones(4), torch.ones(1, 4).double(), torch.ones(1, 4).int()],

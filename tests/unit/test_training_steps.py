@@ -5,11 +5,14 @@ import signal
 import pytest
 import torch
 
+from hw2lib.cyclegan import checkerboard
 from hw2lib.data import capsule_standin, split_validation
+from hw2lib.errors import UserError
 from hw2lib.flows import DequantizedPixels
-from hw2lib.training.config import MAFConfig, VAEConfig
-from hw2lib.training.maf import train_maf
-from hw2lib.training.vae import train_vae
+from hw2lib.training.config import CycleGANConfig, MAFConfig, VAEConfig
+from hw2lib.training.cyclegan import build_cyclegan
+from hw2lib.training.maf import build_maf, train_maf
+from hw2lib.training.vae import build_vae, train_vae
 
 MODELS = {
     "maf": (
@@ -95,3 +98,28 @@ def test_no_step_takes_a_longer_gradient_than_the_settings_allow(train, monkeypa
         assert min(norms) >= 0.999e-3, "a gradient is scaled down, not thrown away"
     else:  # so that it is the setting that shortened them above
         assert 1 < min(norms) and max(norms) < 1e9
+
+
+def test_a_loss_that_is_no_number_ends_the_run(train):
+    with pytest.raises(UserError, match="the loss is .* in epoch 1; lower learning_rate"):
+        train(learning_rate=1e30)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: build_maf(MODELS["maf"][1]),
+        lambda: build_vae(MODELS["vae"][1]),
+        lambda: build_cyclegan(CycleGANConfig(blocks=1, features=2)),
+        lambda: checkerboard.sky_generator("resize", steps=0, seed=3),
+    ],
+    ids=["maf", "vae", "cyclegan", "experiment"],
+)
+def test_weights_follow_from_the_seed_and_leave_the_random_numbers_alone(build):
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    first, second = build(), build()
+    assert torch.equal(torch.rand(3), expected)
+    weights = zip(first.parameters(), second.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in weights)
