@@ -211,7 +211,7 @@ class _Loop:
         config, state = self.config, self.state
         seed = (config.seed * 1_000_003 + state.epoch) * 10_007 + state.step + 1
         generator = torch.Generator().manual_seed(seed)
-        x, y = (augment(images, config.size, generator).to(self.device) for images in (a, b))
+        x, y = (self._placed(augment(images, config.size, generator)) for images in (a, b))
         losses = state.training(x, y, generator)
         state.step += 1
         done = state.epoch * self.steps + state.step
@@ -220,6 +220,12 @@ class _Loop:
             self.shown = {name: float(value) for name, value in losses.items()}
             state.losses.append({"epoch": state.epoch + 1, "step": done} | self.shown)
         self.report(self._event())
+
+    def _placed(self, images: Tensor) -> Tensor:
+        """The images on the device, without waiting for the steps that a GPU still has to do."""
+        if self.device.type == "cuda":
+            images = images.pin_memory()
+        return images.to(self.device, non_blocking=True)
 
     def _clock(self, started: float) -> float:
         now = time.perf_counter()

@@ -10,7 +10,7 @@ from hw2lib.cyclegan import CycleGAN
 from hw2lib.data.unpaired import UnpairedImages, to_signed, to_uint8
 
 from .checkpoint import save_weights
-from .memory import peak_memory_gb
+from .memory import peak_gpu_memory_gb, peak_memory_gb
 from .report import save_grid
 from .runs import write_json
 
@@ -123,6 +123,8 @@ def finish_cyclegan_run(out: Path, state, steps: int, evaluation: dict) -> None:
         "seconds_per_step": round(state.train_seconds / steps, 4),
         "peak_memory_gb": round(peak_memory_gb(), 2),
     }
+    if next(net.parameters()).is_cuda:
+        metrics["peak_gpu_memory_gb"] = round(peak_gpu_memory_gb(), 2)
     write_json(out / "metrics.json", metrics | evaluation)
 
 

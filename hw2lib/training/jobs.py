@@ -12,9 +12,9 @@ from hw2lib.results import paper_root
 
 from .baselines import BASELINES_PROFILES, run_baselines
 from .baselines import RECORDED_FILES as BASELINES_FILES
-from .config import CYCLEGAN_PROFILES, VAE_PROFILES
+from .config import CYCLEGAN_PROFILES, ON_GPU, VAE_PROFILES
 from .config import profile as named_profile
-from .cyclegan import train_cyclegan
+from .cyclegan import resolve_device, train_cyclegan
 from .cyclegan_report import recorded_files
 from .evaluate import evaluate_run, is_evaluated
 from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstruction
@@ -90,9 +90,12 @@ def _cyclegan(
     standin: str, paper: str, profile: str, seed: int, data: Path | None, out: Path, device: str
 ) -> bool:
     resume = (out / "state.json").exists()
-    settings = paper if profile == "paper" else profile
-    # A run that was begun in another precision goes on in it.
-    config = cyclegan_config(out) if resume else named_profile(settings, CYCLEGAN_PROFILES)
+    if resume:  # in the precision in which it was begun
+        config = cyclegan_config(out)
+    else:
+        config = named_profile(paper if profile == "paper" else profile, CYCLEGAN_PROFILES)
+        if profile == "paper" and resolve_device(device).type == "cuda":
+            config = config.model_copy(update=ON_GPU)
     if data is None:
         images = unpaired_standin(standin, config.size, config.recipe)
     else:

@@ -5,6 +5,8 @@ import platform
 import resource
 import sys
 
+import torch
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
@@ -27,3 +29,8 @@ def peak_memory_gb() -> float:
     """The largest resident size of this process so far, in gigabytes (10⁹ bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9
+
+
+def peak_gpu_memory_gb() -> float:
+    """The most that torch has held of the current GPU's memory so far, in gigabytes (10⁹ bytes)."""
+    return torch.cuda.max_memory_reserved() / 1e9
