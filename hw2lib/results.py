@@ -103,8 +103,6 @@ class RecordedRun:
     def measures_table(self, ways: Mapping[str, str]) -> str:
         """The measures as text, between those of untranslated images and of real ones of the target.
 
-        A measure that the run does not have has no column.
-
         Args:
             ways: how to name the directions ``"A"`` and ``"B"``.
         """
@@ -112,12 +110,11 @@ class RecordedRun:
         for k, epoch in enumerate(self.epochs):
             rows[f"epoch {epoch}"] = {name: column[k] for name, column in self.measures.items()}
         rows["real target"] = self.references["real"]
-        known = {short: name for short, name in _MEASURES.items() if f"{name}_A" in self.measures}
         lines = []
         for direction, way in ways.items():
-            lines.append(f"{way:<18}" + "".join(f"{short:>10}" for short in known))
+            lines.append(f"{way:<18}" + "".join(f"{short:>10}" for short in _MEASURES))
             for label, row in rows.items():
-                found = (row.get(f"{name}_{direction}") for name in known.values())
+                found = (row.get(f"{name}_{direction}") for name in _MEASURES.values())
                 cells = ("" if value is None else f"{value:.3g}" for value in found)
                 lines.append(f"{label:<18}" + "".join(f"{cell:>10}" for cell in cells))
         return "\n".join(lines)

@@ -17,7 +17,7 @@ Data = Annotated[
 
 def train_cyclegan(
     data: Data = None,
-    profile: Annotated[str, typer.Option(help="quick, small, beginning or paper")] = "quick",
+    profile: Annotated[str, typer.Option(help="quick, small or paper")] = "quick",
     out: Annotated[
         Path | None, typer.Option(help="folder of the run [default: runs/cyclegan-<profile>]")
     ] = None,

@@ -55,7 +55,7 @@ class GraphedStep(TrainingStep):
 
     def _record(self, x: Tensor, y: Tensor) -> None:
         generators, discriminators = super().update_generators, super().update_discriminators
-        with unchanged(self), _beside(x.device), _timed_convolutions():
+        with unchanged(self), _beside(x.device):
             for _ in range(WARMUP_STEPS):
                 _, fake_b, fake_a = generators(x, y)
                 discriminators(x, y, fake_b, fake_a)
@@ -110,13 +110,3 @@ def _beside(device: torch.device) -> Iterator[None]:
     with torch.cuda.stream(stream):
         yield
     current.wait_stream(stream)
-
-
-@contextmanager
-def _timed_convolutions() -> Iterator[None]:
-    """Have each convolution try cuDNN's algorithms and keep the fastest, which a recording then finds."""
-    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before

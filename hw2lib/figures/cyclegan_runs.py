@@ -32,7 +32,6 @@ _WORDS = {
         "classifier_kid": "فاصلهٔ KID (با ویژگی‌های\nرده‌بند آموزش‌دیده در همین‌جا)",
         "cycle_psnr": "چرخه: PSNR (dB)",
         "cycle_ssim": "چرخه: SSIM",
-        "cycle_l1": "خطای چرخه (L1)",
         "identity_l1": "خطای همانی (L1)",
         "source": "بی‌ترجمه",
         "real": "تصویر واقعی مقصد",
@@ -46,7 +45,6 @@ _WORDS = {
         "none": "بی‌آشفتگی",
         "to": "{a} به {b}",
         "standin": "تصویرهای ساختگی",
-        "pixels": "{side}×{side} پیکسل",
         "before": "رنگ پیکسل پیش از ترجمه",
         "after": "سهم رنگ پس از ترجمه",
         "colours": ("سرخ", "نارنجی", "زرد", "سبز", "آبی", "روشنِ بی‌رنگ", "خاکستری", "تیره"),
@@ -62,7 +60,6 @@ _WORDS = {
         "classifier_kid": "KID (features of a\nclassifier trained here)",
         "cycle_psnr": "cycle PSNR (dB)",
         "cycle_ssim": "cycle SSIM",
-        "cycle_l1": "cycle error (L1)",
         "identity_l1": "identity error (L1)",
         "source": "untranslated",
         "real": "real images of the target",
@@ -76,7 +73,6 @@ _WORDS = {
         "none": "undisturbed",
         "to": "{a} to {b}",
         "standin": "generated images",
-        "pixels": "{side}×{side} pixels",
         "before": "colour of a pixel before",
         "after": "share by colour after the translation",
         "colours": ("red", "orange", "yellow", "green", "blue", "pale", "grey", "dark"),
@@ -87,8 +83,7 @@ _PANELS = (
     ("discriminator", ("D_A", "D_B")),
     ("generator", ("G_A", "G_B")),
 )
-# The last one stands in where a run has no SSIM.
-_MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "identity_l1", "cycle_ssim", "cycle_l1")
+_MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", "identity_l1")
 # Of the classes themselves, so that a bar shows what it counts.
 # Red is dark and green is light and hatched, for readers who see no difference between the two.
 _PAINTS = ("#99201A", "#F08A1D", "#F2DC4B", "#6FBF6A", "#4A8FD0", "#F4F1EA", "#9A9A9A", "#2B2B2B")
@@ -96,8 +91,7 @@ _LOOKS = [
     {"facecolor": paint, "hatch": "////" if colour == "green" else "", "edgecolor": "#777777", "lw": 0.3}
     for colour, paint in zip(COLOURS, _PAINTS, strict=True)
 ]
-_BROAD = 101  # values in the moving average of the losses of a whole run
-_NARROW = 21  # and of its first epochs
+_SMOOTH = 101  # values in the moving average of the losses
 
 
 def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, columns: int = 6) -> Figure:
@@ -133,11 +127,11 @@ def losses(run: RecordedRun, pair: str, lang: str) -> Figure:
     Solid: the direction A → B; dashed: B → A.
     """
     words, table = _WORDS[lang], run.losses
-    epochs = _epochs_done(table)
+    epochs = table["step"] / table["step"].max() * table["epoch"].max()  # in fractions of one
     with style.language(lang):
         fig, axes = plt.subplots(3, 1, figsize=(7.4, 7.0), sharex=True)
         for ax, (role, terms) in zip(axes, _PANELS, strict=True):
-            smooth = [moving_average(table[term], _BROAD) for term in terms]
+            smooth = [moving_average(table[term], _SMOOTH) for term in terms]
             for term in terms:
                 ax.plot(epochs, table[term], color=_pale(style.COLORS[role]), lw=0.5, antialiased=False)
             for values, dashes, name in zip(smooth, ("-", (0, (4, 2))), _directions(pair, lang), strict=True):
@@ -148,40 +142,6 @@ def losses(run: RecordedRun, pair: str, lang: str) -> Figure:
             ax.legend(loc="upper right", ncols=2)
         axes[-1].set_xlabel(words["epoch"])
         return style.finish(fig, lang)
-
-
-def first_epochs(full: RecordedRun, small: RecordedRun, lang: str) -> Figure:
-    """The losses of a run at full size beside those of a smaller one, over the epochs that both have.
-
-    Each is the mean of the two directions, raw (full size only) and smoothed. Solid: the run at full size;
-    dashed: the smaller one, of images whose side the legend gives.
-    """
-    words = _WORDS[lang]
-    last = min(full.losses["epoch"].max(), small.losses["epoch"].max())
-    curves = []
-    for run, dashes in ((full, "-"), (small, (0, (4, 2)))):
-        both = run.losses["epoch"] <= last
-        table = {name: column[both] for name, column in run.losses.items()}
-        side = style.digits(run.config["size"], lang)
-        curves.append((table, {"ls": dashes, "label": words["pixels"].format(side=side)}))
-    with style.language(lang):
-        fig, axes = plt.subplots(1, 3, figsize=(8.6, 3.3), sharex=True)
-        for ax, (role, (there, back)) in zip(axes, _PANELS, strict=True):
-            color, top = style.COLORS[role], 0.0
-            for table, look in curves:
-                epochs, values = _epochs_done(table), (table[there] + table[back]) / 2
-                if table is curves[0][0]:
-                    ax.plot(epochs, values, color=_pale(color), lw=0.5, antialiased=False)
-                ax.plot(epochs, moving_average(values, _NARROW), color=color, **look)
-                top = max(top, np.quantile(values, 0.99))
-            ax.set(title=words[role], ylim=(0, 1.05 * top), xlim=(0, last), xlabel=words["epoch"])
-            ax.legend(loc="upper right")
-        return style.finish(fig, lang)
-
-
-def _epochs_done(table: Table) -> np.ndarray:
-    """How many epochs, in fractions of one, each row of the losses is from the beginning of the run."""
-    return table["step"] / table["step"].max() * table["epoch"].max()
 
 
 def _pale(color: str) -> tuple[float, ...]:
@@ -198,10 +158,9 @@ def moving_average(values: np.ndarray, width: int) -> np.ndarray:
 def measures(run: RecordedRun, pair: str, lang: str) -> Figure:
     """Six measures at the measured epochs, beside untranslated images and real ones of the target."""
     words, table, references = _WORDS[lang], run.measures, run.references
-    known = [measure for measure in _MEASURES if f"{measure}_A" in table]
     with style.language(lang):
         fig, axes = plt.subplots(2, 3, figsize=(8.6, 5.0))
-        for ax, measure in zip(axes.flat, known, strict=False):
+        for ax, measure in zip(axes.flat, _MEASURES, strict=True):
             lines = zip("AB", ("o-", "s--"), ("anomalous", "train"), _directions(pair, lang), strict=True)
             for direction, mark, role, name in lines:
                 column, color = f"{measure}_{direction}", style.COLORS[role]

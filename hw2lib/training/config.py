@@ -173,8 +173,6 @@ CYCLEGAN_PROFILES = {
     # The report's settings on images of a quarter of the pixels with half the channels: what two cores do
     # in an hour or two.
     "small": CycleGANConfig(size=64, features=32),
-    # How the paper run begins, to the bit: the learning rate does not depend on how many epochs follow.
-    "beginning": CycleGANConfig(epochs=2, evaluate_epochs=(1, 2)),
     "quick": CycleGANConfig(
         size=32,
         recipe="resize",

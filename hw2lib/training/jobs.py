@@ -86,14 +86,12 @@ def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, 
     return run_flow_reconstruction(config, category, out, device)
 
 
-def _cyclegan(
-    standin: str, paper: str, profile: str, seed: int, data: Path | None, out: Path, device: str
-) -> bool:
+def _cyclegan(standin: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     resume = (out / "state.json").exists()
     if resume:  # in the precision in which it was begun
         config = cyclegan_config(out)
     else:
-        config = named_profile(paper if profile == "paper" else profile, CYCLEGAN_PROFILES)
+        config = named_profile(profile, CYCLEGAN_PROFILES)
         if profile == "paper" and resolve_device(device).type == "cuda":
             config = config.model_copy(update=ON_GPU)
     if data is None:
@@ -106,10 +104,9 @@ def _cyclegan(
     return train_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
 
 
-def _cyclegan_job(standin: str, folder: str, paper: str = "paper") -> Job:
-    """``paper``: the settings that a paper run of this job takes."""
-    files = recorded_files(CYCLEGAN_PROFILES[paper].evaluate_epochs)
-    return Job((0,), folder, files, partial(_cyclegan, standin, paper), complete=is_evaluated)
+def _cyclegan_job(standin: str, folder: str) -> Job:
+    files = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
+    return Job((0,), folder, files, partial(_cyclegan, standin), complete=is_evaluated)
 
 
 JOBS = {
@@ -120,9 +117,6 @@ JOBS = {
     "flow-reconstruction-capsule": Job(
         (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction
     ),
-    "cyclegan-apple2orange-64": _cyclegan_job("apple2orange", "apple2orange", "small"),
-    "cyclegan-summer2winter-64": _cyclegan_job("summer2winter", "summer2winter_yosemite", "small"),
-    "cyclegan-apple2orange-beginning": _cyclegan_job("apple2orange", "apple2orange", "beginning"),
     "cyclegan-apple2orange": _cyclegan_job("apple2orange", "apple2orange"),
     "cyclegan-summer2winter": _cyclegan_job("summer2winter", "summer2winter_yosemite"),
 }

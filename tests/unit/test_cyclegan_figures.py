@@ -77,41 +77,12 @@ def test_every_figure_names_the_domains_of_its_edition(run, pair, lang):
         assert not any("$" in text and "mathdefault" not in text for text in found)
 
 
-def test_a_run_without_ssim_shows_the_error_of_the_cycle(run, tmp_path):
-    metrics = (run.path / "metrics.json").read_text("utf-8")
-    (tmp_path / "metrics.json").write_text(metrics.replace("cycle_ssim", "cycle_l1"), "utf-8")
-    titles = [ax.get_title() for ax in figures.measures(run, "apple2orange", "en").axes]
-    others = [ax.get_title() for ax in figures.measures(RecordedRun(tmp_path), "apple2orange", "en").axes]
-    assert titles[:5] == others[:5] and len(titles) == len(others) == 6
-    assert (titles[5], others[5]) == ("cycle SSIM", "cycle error (L1)")
-
-
 def test_a_sheet_is_shown_as_a_jpeg_of_its_size_in_full_colour(run):
     sheet = figures.contact_sheet(run, 2, "apple2orange", "en")
     picture = Image.open(io.BytesIO(sheet._repr_jpeg_()))
     width, height = sheet.figure.get_size_inches() * sheet.figure.dpi
     assert picture.format == "JPEG" and picture.size == (round(width), round(height))
     assert get_sampling(picture) == 0  # 4:4:4
-
-
-@pytest.mark.parametrize("lang", ["fa", "en"])
-def test_the_first_epochs_of_two_runs_share_their_axes(run, tmp_path, lang):
-    losses = run.losses
-    short = {name: column[losses["epoch"] == 1] for name, column in losses.items()}
-    write_json(tmp_path / "config.json", {"seed": 0, "size": 16})
-    write_csv(
-        tmp_path / "losses.csv",
-        [dict(zip(short, row, strict=True)) for row in zip(*short.values(), strict=True)],
-    )
-    fig = figures.first_epochs(RecordedRun(tmp_path), run, lang)
-    for ax in fig.axes:
-        raw, full, small = ax.lines
-        assert len(raw.get_xdata()) == len(full.get_xdata()) == len(small.get_xdata()) == 30
-        assert ax.get_xlim() == (0, 1)
-        assert np.allclose(full.get_ydata(), small.get_ydata())  # of the same losses
-        assert [text.get_text()[:2] for text in ax.get_legend().get_texts()] == (
-            ["16", "8×"] if lang == "en" else ["۱۶", "۸×"]
-        )
 
 
 def test_generated_images_are_called_so():

@@ -10,7 +10,7 @@ from hw2lib.anomaly import auroc_interval, auroc_per_defect
 from hw2lib.cyclegan import TERMS
 from hw2lib.errors import UserError
 from hw2lib.results import RecordedRun, cut_sheet, paper_root, paper_run, paper_runs, read_table, select
-from hw2lib.training.config import CYCLEGAN_PROFILES, CycleGANConfig, MAFConfig
+from hw2lib.training.config import CYCLEGAN_PROFILES, ON_GPU, CycleGANConfig, MAFConfig
 from hw2lib.training.jobs import JOBS
 from hw2lib.training.report import RECORDED_FILES, save_grid
 from hw2lib.training.runs import write_csv, write_json
@@ -82,7 +82,7 @@ def test_a_cyclegan_run_reads_as_tables_and_sheets(root):
     out = root / "cyclegan-apple2orange"
     out.mkdir()
     write_json(out / "config.json", {"seed": 0, "size": 8})
-    test = [{"epoch": e, "cycle_l1_A": e / 10} for e in (1, 10)]
+    test = [{"epoch": e, "cycle_ssim_A": e / 10} for e in (1, 10)]
     translation = {
         "epochs": [{"epoch": e, "success_A": e / 20} for e in (1, 10)],
         "reference": {"source": {"success_A": 0.0}, "real": {"success_A": 0.9}},
@@ -99,7 +99,7 @@ def test_a_cyclegan_run_reads_as_tables_and_sheets(root):
     save_grid(out / "epoch-10.png", images, columns=6)
     run = paper_run("cyclegan-apple2orange")
     assert run.epochs == [1, 10] and run.references["source"] == {"success_A": 0.0}
-    assert run.measures["cycle_l1_A"].tolist() == [0.1, 1.0]
+    assert run.measures["cycle_ssim_A"].tolist() == [0.1, 1.0]
     assert run.measures["success_A"].tolist() == [0.05, 0.5]
     assert select(run.steganography, kind="rounding")["error"].tolist() == [2.0]
     assert run.colour_share(1, "A", "red", "orange") == pytest.approx(0.75)
@@ -107,8 +107,11 @@ def test_a_cyclegan_run_reads_as_tables_and_sheets(root):
     assert run.colour_share(1, "A", "green", "blue") == 0
     lines = run.measures_table({"A": "there"}).splitlines()
     assert lines[0].split()[:2] == ["there", "success"]
-    table = [("untranslated", "0"), ("epoch 1", "0.05"), ("epoch 10", "0.5"), ("real target", "0.9")]
-    assert [(line[:18].rstrip(), line[18:].strip()) for line in lines[1:]] == table
+    table = [("untranslated", ["0"]), ("epoch 1", ["0.05", "0.1"]), ("epoch 10", ["0.5", "1"])]
+    assert [(line[:18].rstrip(), line[18:].split()) for line in lines[1:]] == [
+        *table,
+        ("real target", ["0.9"]),
+    ]
     sheet = run.contact_sheet(10)
     assert sheet.shape == (4, 6, 8, 8, 3)
     assert np.array_equal(sheet[:, :, 0, 0, 0], np.arange(24).reshape(4, 6))
@@ -216,11 +219,7 @@ def test_nothing_recorded_names_a_machine(recorded):
             assert not any(trace in text for trace in ("/home", "/root", "/work", "/tmp", "\\\\"))
 
 
-TRANSLATORS = [
-    ("cyclegan-apple2orange-64", "small"),
-    ("cyclegan-summer2winter-64", "small"),
-    ("cyclegan-apple2orange-beginning", "beginning"),
-]
+TRANSLATORS = ["cyclegan-apple2orange", "cyclegan-summer2winter"]
 
 
 @pytest.fixture
@@ -229,18 +228,19 @@ def translator(monkeypatch):
     return paper_run
 
 
-@pytest.mark.parametrize("name, settings", TRANSLATORS)
-def test_a_translator_is_recorded_with_the_settings_of_its_job(translator, name, settings):
-    run, config = translator(name), CYCLEGAN_PROFILES[settings]
-    assert CycleGANConfig.model_validate(run.config) == config
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_translator_is_recorded_with_the_settings_of_its_job(translator, name):
+    """The table's; what a GPU adds changes the arithmetic's precision, and not what is trained."""
+    run, config = translator(name), CYCLEGAN_PROFILES["paper"]
+    assert CycleGANConfig.model_validate(run.config) == config.model_copy(update=ON_GPU)
     assert {path.name for path in run.path.iterdir()} == set(JOBS[name].files)
     assert run.epochs == list(config.evaluate_epochs)
 
 
-@pytest.mark.parametrize("name, settings", TRANSLATORS)
-def test_a_translator_has_the_losses_of_all_its_epochs(translator, name, settings):
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_translator_has_the_losses_of_all_its_epochs(translator, name):
     """A row for the first step and for every tenth, across all interruptions."""
-    run, config = translator(name), CYCLEGAN_PROFILES[settings]
+    run, config = translator(name), CYCLEGAN_PROFILES["paper"]
     steps = max(run.environment["data"][split] for split in ("trainA", "trainB"))
     kept = [1, *range(config.log_every, config.epochs * steps + 1, config.log_every)]
     assert run.losses["step"].tolist() == kept
@@ -248,8 +248,8 @@ def test_a_translator_has_the_losses_of_all_its_epochs(translator, name, setting
     assert all(np.isfinite(run.losses[term]).all() for term in TERMS)
 
 
-@pytest.mark.parametrize("name, settings", TRANSLATORS)
-def test_each_test_image_is_judged_once_and_success_is_their_mean(translator, name, settings):
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_each_test_image_is_judged_once_and_success_is_their_mean(translator, name):
     run = translator(name)
     judged = {row["epoch"]: row for row in run.metrics["translation"]["epochs"]}
     assert list(judged) == run.epochs
@@ -261,8 +261,3 @@ def test_each_test_image_is_judged_once_and_success_is_their_mean(translator, na
             assert images["taken"].mean() == pytest.approx(measures[f"success_{direction}"], abs=1e-5)
             rows += len(images["image"])
     assert rows == len(run.translations["image"])
-
-
-def test_both_translators_of_apples_saw_the_same_images(translator):
-    small, beginning = translator("cyclegan-apple2orange-64"), translator("cyclegan-apple2orange-beginning")
-    assert small.environment["data"] == beginning.environment["data"]
