@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from hw2lib.cyclegan import Conv3x3, InstanceNorm, NarrowConv
 from hw2lib.training.config import CycleGANConfig, validated
-from hw2lib.training.cyclegan import build_training, resolve_device
+from hw2lib.training.cyclegan import build_training
+from hw2lib.training.device import compiles, multiplies_bfloat16, resolve_device
 from hw2lib.training.memory import keep_freed_memory
 
 from .sampling import interleaved_seconds
@@ -88,7 +89,7 @@ def bench_step(
     for name, option, offered in (
         ("cuda graphs", "cuda_graphs", on_gpu),
         ("bfloat16", "bfloat16", multiplies_bfloat16(place)),
-        ("compiled", "compile", on_gpu),
+        ("compiled", "compile", compiles(place)),
     ):
         if offered:
             added[option] = True
@@ -109,13 +110,6 @@ def bench_step(
         "repeats": repeats,
         "rows": [asdict(row) for row in rows],
     }
-
-
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware multiplies in bfloat16; a CPU that imitates it takes forty times as long."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 class TorchNorm(nn.Module):

@@ -164,10 +164,6 @@ class CycleGANConfig(BaseModel):
         return self
 
 
-# What spares a GPU its waiting: at batch 1 it would mostly wait for the CPU. An epoch takes it seconds, and
-# each ends with a checkpoint, so there is none within.
-ON_GPU = {"bfloat16": True, "compile": True, "cuda_graphs": True, "checkpoint_every": 100_000}
-
 CYCLEGAN_PROFILES = {
     "paper": CycleGANConfig(),
     # The report's settings on images of a quarter of the pixels with half the channels: what two cores do

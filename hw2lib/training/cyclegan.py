@@ -25,6 +25,7 @@ from .config import CycleGANConfig
 from .cyclegan_evaluation import evaluate_snapshots
 from .cyclegan_report import evaluate_epoch, finish_cyclegan_run
 from .cyclegan_state import load_cyclegan_state, save_cyclegan_state
+from .device import resolve_device
 from .interrupt import interruptible
 from .memory import keep_freed_memory
 from .runs import environment, note_resumption, prepare, write_csv, write_json
@@ -86,13 +87,6 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"].fill_(rate)
         else:
             group["lr"] = rate
-
-
-def resolve_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def train_cyclegan(

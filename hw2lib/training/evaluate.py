@@ -6,9 +6,9 @@ from hw2lib.data.unpaired import UnpairedImages
 from hw2lib.errors import UserError
 
 from .checkpoint import load_weights
-from .cyclegan import resolve_device
 from .cyclegan_evaluation import evaluate_snapshots
 from .cyclegan_report import TRANSLATIONS, kept_epochs, snapshot, test_metrics
+from .device import resolve_device
 from .runs import read_json, write_json
 from .trained import load_cyclegan
 

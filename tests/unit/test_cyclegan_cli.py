@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 
 import hw2lib.data
-from hw2lib.benchmarks.cyclegan import multiplies_bfloat16
 from hw2lib.cli import main
 from hw2lib.data import standin_unpaired, unpaired_standin
 from hw2lib.data.unpaired import load_unpaired, read_image, to_uint8
 from hw2lib.training import domain_classifier
 from hw2lib.training.config import CYCLEGAN_PROFILES, override
 from hw2lib.training.cyclegan import train_cyclegan
+from hw2lib.training.device import multiplies_bfloat16
 from hw2lib.training.runs import read_json, write_json
 from hw2lib.training.trained import load_cyclegan
 

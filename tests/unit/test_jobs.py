@@ -4,11 +4,12 @@ import inspect
 import json
 
 import pytest
+import torch
 
 from hw2lib.errors import UserError
-from hw2lib.training import jobs
+from hw2lib.training import device, jobs
 from hw2lib.training.baselines import BASELINES_PROFILES
-from hw2lib.training.config import CYCLEGAN_PROFILES, ON_GPU, PROFILES, VAE_PROFILES
+from hw2lib.training.config import CYCLEGAN_PROFILES, PROFILES, VAE_PROFILES, CycleGANConfig
 from hw2lib.training.flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES
 from hw2lib.training.report import RECORDED_FILES
 from hw2lib.training.runs import write_json
@@ -163,16 +164,49 @@ def test_the_comparison_of_pixels_trains_its_flow_on_the_same_seed(handed_on, tm
     assert flow["device"] == "cpu" and flow["resume"] is False
 
 
+@pytest.fixture
+def gpu(monkeypatch):
+    """Pretends that there is a GPU, and returns what can be set of it."""
+    offers = {"capability": (9, 0), "bf16": True, "gcc": "/usr/bin/gcc", "triton": True}
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: offers["capability"])
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: offers["bf16"])
+    monkeypatch.setattr(device.shutil, "which", offers.get)
+    monkeypatch.setattr(device, "find_spec", lambda name: offers[name] or None)
+    return offers
+
+
 @pytest.mark.parametrize("name", ["cyclegan-apple2orange", "cyclegan-summer2winter"])
-def test_a_paper_run_of_cyclegan_is_the_table_s_and_spares_a_gpu_its_waiting(
-    handed_on, tmp_path, monkeypatch, name
-):
+def test_a_paper_run_of_cyclegan_is_the_table_s_and_spares_a_gpu_its_waiting(handed_on, gpu, tmp_path, name):
+    def settings(profile: str, place: str) -> CycleGANConfig:
+        assert jobs.JOBS[name].run(profile, 0, tmp_path / "set", tmp_path / "run", place)
+        return handed_on[-1][1]["config"]
+
     paper = CYCLEGAN_PROFILES["paper"]
-    for device, expected in (("cpu", paper), ("cuda", paper.model_copy(update=ON_GPU))):
-        assert jobs.JOBS[name].run("paper", 0, tmp_path / "set", tmp_path / "run", device)
-        assert handed_on[-1][1]["config"] == expected
-    assert jobs.JOBS[name].run("quick", 0, None, tmp_path / "run", "cuda")  # too short to compile for
-    assert handed_on[-1][1]["config"] == CYCLEGAN_PROFILES["quick"]
+    assert settings("paper", "cpu") == paper
+    found = settings("paper", "cuda")
+    assert found.bfloat16 and found.compile and found.cuda_graphs
+    only = {"bfloat16", "compile", "cuda_graphs", "checkpoint_every"}
+    assert found.model_dump(exclude=only) == paper.model_dump(exclude=only)
+    assert settings("quick", "cuda") == CYCLEGAN_PROFILES["quick"]
+
+
+@pytest.mark.parametrize("lack", [{"capability": (6, 1)}, {"gcc": None}, {"triton": False}])
+def test_nothing_is_compiled_where_that_would_fail(gpu, lack):
+    gpu |= lack
+    assert not device.compiles(torch.device("cuda"))
+
+
+def test_a_compiler_that_the_environment_names_will_do(gpu, monkeypatch):
+    gpu["gcc"] = None
+    monkeypatch.setenv("CC", "tcc")
+    assert device.compiles(torch.device("cuda")) and not device.compiles(torch.device("cpu"))
+
+
+def test_a_gpu_that_imitates_bfloat16_is_spared_it(gpu):
+    gpu["bf16"] = False
+    found = device.spare_waiting(CYCLEGAN_PROFILES["paper"], torch.device("cuda"))
+    assert found.cuda_graphs and found.compile and not found.bfloat16
 
 
 def test_a_cyclegan_run_that_ended_is_measured_and_not_trained_again(handed_on, tmp_path):

@@ -10,10 +10,10 @@ from hw2lib.anomaly import auroc_interval, auroc_per_defect
 from hw2lib.cyclegan import TERMS
 from hw2lib.errors import UserError
 from hw2lib.results import RecordedRun, cut_sheet, paper_root, paper_run, paper_runs, read_table, select
-from hw2lib.training.config import CYCLEGAN_PROFILES, ON_GPU, CycleGANConfig, MAFConfig
+from hw2lib.training.config import CYCLEGAN_PROFILES, CycleGANConfig, MAFConfig
 from hw2lib.training.jobs import JOBS
 from hw2lib.training.report import RECORDED_FILES, save_grid
-from hw2lib.training.runs import write_csv, write_json
+from hw2lib.training.runs import read_json, write_csv, write_json
 
 # Reading
 
@@ -232,7 +232,9 @@ def translator(monkeypatch):
 def test_a_translator_is_recorded_with_the_settings_of_its_job(translator, name):
     """The table's; what a GPU adds changes the arithmetic's precision, and not what is trained."""
     run, config = translator(name), CYCLEGAN_PROFILES["paper"]
-    assert CycleGANConfig.model_validate(run.config) == config.model_copy(update=ON_GPU)
+    found, free = CycleGANConfig.model_validate(run.config), {"bfloat16", "compile", "cuda_graphs"}
+    free.add("checkpoint_every")
+    assert found.model_dump(exclude=free) == config.model_dump(exclude=free)
     assert {path.name for path in run.path.iterdir()} == set(JOBS[name].files)
     assert run.epochs == list(config.evaluate_epochs)
 
@@ -261,3 +263,14 @@ def test_each_test_image_is_judged_once_and_success_is_their_mean(translator, na
             assert images["taken"].mean() == pytest.approx(measures[f"success_{direction}"], abs=1e-5)
             rows += len(images["image"])
     assert rows == len(run.translations["image"])
+
+
+def test_the_recorded_times_of_a_step_are_those_of_one_run_of_the_bench(monkeypatch):
+    monkeypatch.delenv("HW2_RESULTS", raising=False)
+    bench = read_json(paper_root() / "bench-cyclegan" / "gpu.json")
+    rows = {row["arrangement"]: row for row in bench["rows"]}
+    assert list(rows) == ["plain", "batched", "own norm", "cuda graphs", "bfloat16", "compiled"]
+    assert (bench["size"], bench["blocks"], bench["features"], bench["batch"]) == (128, 6, 64, 1)
+    for row in rows.values():  # medians of ratios, and ratios of medians
+        whole = row["seconds"] / rows["plain"]["seconds"]
+        assert row["ratio_to_plain"] == pytest.approx(whole, rel=0.1)
