@@ -59,6 +59,13 @@ const out = [...document.querySelectorAll('main *')].filter(e => {
   if (getComputedStyle(e).visibility === 'hidden') return false;  // a drawer that is shut
   return r.width > 1 && r.height > 1 && (r.left < -1 || r.right > innerWidth + 1) && !held(e);
 }).map(e => e.tagName + '.' + e.className);
+// Boxes that scroll although none of the elements in them is cut off.
+for (const box of document.querySelectorAll('.cell_output .output')) {
+  const b = box.getBoundingClientRect();
+  const shown = [...box.querySelectorAll('*')].map(e => e.getBoundingClientRect()).filter(r => r.width);
+  if (box.scrollWidth > box.clientWidth + 1 && shown.every(r => r.left > b.left - 1 && r.right < b.right + 1))
+    out.push(`a scroll bar for nothing under ${box.textContent.trim().slice(0, 40)}`);
+}
 const root = document.scrollingElement;
 if (root.scrollWidth > innerWidth + 1) out.push(`the page is ${root.scrollWidth} wide`);
 return out.slice(0, 5);
