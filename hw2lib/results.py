@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from hw2lib.cyclegan.checkerboard import grid_excess
 from hw2lib.data.mvtec import read_rgb
 from hw2lib.errors import UserError
 from hw2lib.training.runs import read_json
@@ -88,6 +90,11 @@ class RecordedRun:
         Rows: G(x), F(G(x)), F(y), G(F(y)) for x of testA and y of testB.
         """
         return cut_sheet(self.path / f"epoch-{epoch:02d}.png", self.config["size"], columns=6)
+
+    def grid_excess(self, epoch: int, period: int) -> float:
+        """How far a grid of this period stands out in a sheet; see hw2lib.cyclegan.checkerboard."""
+        images = torch.tensor(self.contact_sheet(epoch)).flatten(0, 1).permute(0, 3, 1, 2)
+        return grid_excess(images.double(), period)
 
     @cached_property
     def measures(self) -> Table:

@@ -117,6 +117,29 @@ def fine_share(images: Tensor, lowest: float = 7 / 16) -> float:
     return float(energy[fine].sum() / energy.sum())
 
 
+def grid_excess(images: Tensor, period: int) -> float:
+    """How many times the energy beside it a grid of this period adds up to: 1 where there is none.
+
+    With E(f) the energy of the spectrum where the row or the column frequency is f, and n the side, it is
+    E(1/k) over the mean of E(1/k + d/n), d = ±3, ±4, for period k (book: eq-grid-excess). The nearest
+    frequencies are left out, because the window of :func:`spectrum` spreads a grid's energy over them.
+
+    Args:
+        images: shape (count, channels, side, side).
+        period: in pixels; divides the side.
+
+    Raises:
+        ValueError: it does not.
+    """
+    side = images.shape[-1]
+    if period < 2 or side % period:
+        raise ValueError(f"period={period}: expected a divisor of the side {side}, at least 2")
+    energy = spectrum(images)
+    lines = energy.sum(0) + energy.sum(1)
+    beside = [lines[(side // period + d) % side] for d in (-4, -3, 3, 4)]
+    return float(lines[side // period] / torch.stack(beside).mean())
+
+
 def flat_response(kind: Layer, draws: int, generator: torch.Generator, side: int = 8) -> float:
     """Checkerboard of one untrained layer on a flat image, relative to the output's mean square.
 

@@ -133,6 +133,22 @@ def test_nyquist_energy_is_the_variance_of_the_phase_means(seed, half):
     torch.testing.assert_close(cb.nyquist_energy(images), variance)
 
 
+def test_only_a_grid_of_its_period_stands_out():
+    noise = torch.randn(16, 3, 64, 64, dtype=torch.float64, generator=seeded())
+    column, window = torch.arange(64, dtype=torch.float64), torch.hann_window(64, periodic=False).double()
+    # The energy of a wave of height 1 over that of the noise in one row and one column of the spectrum.
+    whole = float(window.sum() ** 2 / (2 * window.square().sum()))
+    for period, other, expected in ((2, 4, 1 + whole), (4, 2, 1 + whole / 4)):
+        assert cb.grid_excess(noise, period) == pytest.approx(1, abs=0.15)
+        grid = noise + torch.cos(2 * torch.pi * column / period)
+        found = cb.grid_excess(grid, period)
+        assert found == pytest.approx(expected, rel=0.15)
+        assert cb.grid_excess(grid, other) == pytest.approx(1, abs=0.15)
+        assert cb.grid_excess(3 * grid.transpose(2, 3) + 1, period) == pytest.approx(found)
+    with pytest.raises(ValueError, match="period=5"):
+        cb.grid_excess(noise, 5)
+
+
 def test_fine_share_tells_a_checkerboard_from_a_sky():
     sky = cb.skies(4, 32, seeded()).double()
     assert sky.abs().max() < 1

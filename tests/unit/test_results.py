@@ -123,6 +123,20 @@ def test_a_cyclegan_run_reads_as_tables_and_sheets(root):
         paper_run("cyclegan-other")
 
 
+def test_a_grid_in_the_sheet_of_an_epoch_stands_out(root):
+    out = root / "cyclegan-apple2orange"
+    out.mkdir()
+    write_json(out / "config.json", {"seed": 0, "size": 16})
+    images = torch.randint(
+        100, 140, (24, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
+    save_grid(out / "epoch-01.png", images, columns=6)
+    images[..., ::2] += 100
+    save_grid(out / "epoch-02.png", images, columns=6)
+    run = paper_run("cyclegan-apple2orange")
+    assert run.grid_excess(1, 2) < 2 and run.grid_excess(2, 2) > 50 * run.grid_excess(2, 4)
+
+
 def test_losses_have_a_trend_in_the_whole_and_in_the_second_half(root):
     out = write_run(root, 0)
     lines = [f"{1 + step // 30},{step},{abs(step - 60)},{step}" for step in range(120)]  # four epochs of 30
