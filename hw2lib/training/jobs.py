@@ -93,7 +93,7 @@ def _cyclegan(standin: str, profile: str, seed: int, data: Path | None, out: Pat
         config = cyclegan_config(out)
     else:
         config = named_profile(profile, CYCLEGAN_PROFILES)
-        if profile == "paper":  # the others are too short to compile for
+        if profile == "paper":  # a quick run is too short to compile for
             config = spare_waiting(config, resolve_device(device))
     if data is None:
         images = unpaired_standin(standin, config.size, config.recipe)
