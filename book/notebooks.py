@@ -23,6 +23,7 @@ from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
 from hw2lib.claims import dump_ledger, harvest, ledger_path, load_ledger, with_results
+from hw2lib.waiting import wait_passively
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "notebooks"
@@ -163,6 +164,7 @@ def main() -> None:
     parser.add_argument("action", choices=("store", "run", "check"))
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
+    wait_passively()  # for the kernels, which inherit it
     if options.action == "check":
         names = drifted()
         if names:
