@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hw2lib.cyclegan import Conv3x3, InstanceNorm, NarrowConv
-from hw2lib.training.config import CycleGANConfig, validated
 from hw2lib.training.cyclegan import build_training
-from hw2lib.training.device import compiles, multiplies_bfloat16, resolve_device
+from hw2lib.training.devices import compiles, multiplies_bfloat16, resolve_device
 from hw2lib.training.memory import keep_freed_memory
+from hw2lib.training.settings import CycleGANConfig, validated
 
 from .sampling import interleaved_seconds
 
