@@ -21,8 +21,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .fast.compiled import compiled_inverse
-from .fast.grouped import grouped_inverse
+from hw2lib.flows.fast.compiled import compiled_inverse
+from hw2lib.flows.fast.grouped import grouped_inverse
+
 from .made import MADE
 from .stages import inverse_stages
 
