@@ -5,7 +5,7 @@ import functools
 import pytest
 import torch
 
-from hw2lib.cyclegan import TERMS, ImagePool, TrainingStep, narrow, winograd
+from hw2lib.cyclegan import TERMS, ImagePool, TrainingStep
 from hw2lib.cyclegan.cuda_graphs import GraphedStep, unchanged
 from hw2lib.errors import UserError
 from hw2lib.training.config import CycleGANConfig
@@ -53,8 +53,6 @@ def test_a_compiled_step_is_the_plain_one(monkeypatch):
     monkeypatch.setattr(
         torch, "compile", functools.partial(torch.compile, backend="aot_eager", fullgraph=True)
     )
-    for module in (winograd, narrow):
-        monkeypatch.setattr(module, "_WORTHWHILE_CHANNELS", 1)
     torch._dynamo.reset()
     plain, compiled = training(), training(TINY.model_copy(update={"compile": True}))
     assert_alike(run(compiled), run(plain))

@@ -177,13 +177,19 @@ def gpu(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["cyclegan-apple2orange", "cyclegan-summer2winter"])
-def test_a_paper_run_of_cyclegan_is_the_table_s_and_spares_a_gpu_its_waiting(handed_on, gpu, tmp_path, name):
+@pytest.mark.parametrize("multiplies", [False, True])
+def test_a_paper_run_of_cyclegan_is_the_table_s_and_takes_what_a_device_offers(
+    handed_on, gpu, monkeypatch, tmp_path, name, multiplies
+):
+    for instructions in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, instructions, lambda: multiplies)
+
     def settings(profile: str, place: str) -> CycleGANConfig:
         assert jobs.JOBS[name].run(profile, 0, tmp_path / "set", tmp_path / "run", place)
         return handed_on[-1][1]["config"]
 
     paper = CYCLEGAN_PROFILES["paper"]
-    assert settings("paper", "cpu") == paper
+    assert settings("paper", "cpu") == paper.model_copy(update={"bfloat16": multiplies})
     found = settings("paper", "cuda")
     assert found.bfloat16 and found.compile and found.cuda_graphs
     only = {"bfloat16", "compile", "cuda_graphs", "checkpoint_every"}
