@@ -1,4 +1,4 @@
-"""For the tests and for every kernel that pytest starts (`pytest --nbval notebooks`): before torch is loaded."""
+"""For the tests and every kernel that pytest starts (`pytest --nbval notebooks`), before torch is loaded."""
 
 from hw2lib.waiting import wait_passively
 

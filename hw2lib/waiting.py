@@ -12,6 +12,9 @@ CHOICES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
 
 def wait_passively(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Let waiting threads sleep, unless the user has chosen how they wait; called before torch is imported."""
+    """Let waiting threads sleep, unless the user has chosen how they wait.
+
+    To be called before torch is imported.
+    """
     if not any(name in environment for name in CHOICES):
         environment["OMP_WAIT_POLICY"] = "PASSIVE"
