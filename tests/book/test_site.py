@@ -22,7 +22,7 @@ CSS_LOADS = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)")
 
 
 class Page(HTMLParser):
-    """Tags with their attributes, style texts, and the words inside <article>."""
+    """Tags with their attributes, style texts, and the words inside <article> but for code."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, {key: value or "" for key, value in attrs}))
-        if tag in ("article", "style", "script"):
+        if tag in ("article", "style", "script", "pre"):
             self.inside.append(tag)
 
     def handle_endtag(self, tag):
@@ -44,7 +44,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if "style" in self.inside:
             self.styles.append(data)
-        elif "article" in self.inside and "script" not in self.inside:
+        elif "article" in self.inside and not {"script", "pre"} & set(self.inside):
             self.article.append(data)
 
     def having(self, key: str) -> list[tuple[str, dict[str, str]]]:
