@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hw2lib.data.mvtec import read_rgb
+from hw2lib.data.images import read_rgb
 from hw2lib.errors import UserError
 from hw2lib.training.runs import read_json
 from hw2lib.trends import Trend, trend

@@ -90,7 +90,7 @@ def auroc_per_defect(defects: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     defects, values = np.asarray(defects), np.asarray(scores, dtype=float)
     normal = defects == NORMAL
     out = {"all": auroc(~normal, values)}
-    for kind in sorted(set(defects[~normal].tolist())):
+    for kind in _kinds(defects):
         part = normal | (defects == kind)
         out[kind] = auroc(~normal[part], values[part])
     return out
@@ -100,10 +100,15 @@ def intervals_per_defect(defects: ArrayLike, scores: ArrayLike, **options) -> di
     """As :func:`auroc_per_defect`, with bootstrap intervals."""
     defects, values = np.asarray(defects), np.asarray(scores, dtype=float)
     normal = defects == NORMAL
-    parts = {"all": np.ones_like(normal)} | {
-        kind: normal | (defects == kind) for kind in sorted(set(defects[~normal].tolist()))
-    }
+    parts = {"all": np.ones_like(normal)} | {kind: normal | (defects == kind) for kind in _kinds(defects)}
     return {k: auroc_interval(~normal[part], values[part], **options) for k, part in parts.items()}
+
+
+def _kinds(defects: np.ndarray) -> list[str]:
+    kinds = sorted(set(defects.tolist()) - {NORMAL})
+    if "all" in kinds:
+        raise UserError("all: cannot name a kind of defect, it stands for all of them together")
+    return kinds
 
 
 def hanley_mcneil_error(area: float, anomalous: int, normal: int) -> float:

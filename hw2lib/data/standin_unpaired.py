@@ -16,7 +16,7 @@ from PIL import Image
 from hw2lib.errors import UserError
 
 from .folders import written_at_once
-from .mvtec import _stack
+from .images import stack
 from .standin_fruit import draw_fruit
 from .standin_scenes import draw_scene
 from .unpaired import SPLITS, Recipe, UnpairedImages, load_size, load_unpaired
@@ -56,7 +56,7 @@ def unpaired_standin(
     for split in SPLITS:
         pixels = side if split.startswith("train") else size
         count = train if split.startswith("train") else test
-        images[split] = _stack([_picture(draw, name, split, k, pixels, seed) for k in range(count)])
+        images[split] = stack([_picture(draw, name, split, k, pixels, seed) for k in range(count)])
     digest = hashlib.sha256()
     for split in SPLITS:
         digest.update(split.encode() + images[split].numpy().tobytes())

@@ -14,6 +14,7 @@ from hw2lib.anomaly import (
     smooth,
 )
 from hw2lib.data import MVTecCategory, split_validation
+from hw2lib.errors import UserError
 from hw2lib.results import Table, select
 
 from .baselines import BaselinesConfig, build_baselines
@@ -49,6 +50,8 @@ def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCat
     for method, detector in build_baselines(config).items():
         detector.fit(data.train[train])
         maps[method] = (detector.maps(data.test), detector.maps(held_out))
+    if data.masks is None:
+        raise UserError(f"{data.name}: has no masks, and these measures are taken by pixel")
     masks, rows, areas = data.masks.numpy(), [], {}
     for method, (test, normal) in maps.items():
         test, mean = smooth(test, SIGMA), smooth(normal, SIGMA).mean(0)
