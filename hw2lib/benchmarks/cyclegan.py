@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
-from hw2lib.training.config import CycleGANConfig, validated
 from hw2lib.training.cyclegan import build_training
-from hw2lib.training.device import compiles, multiplies_bfloat16, resolve_device
+from hw2lib.training.devices import compiles, multiplies_bfloat16, resolve_device
 from hw2lib.training.memory import keep_freed_memory
+from hw2lib.training.settings import CycleGANConfig, validated
 
 from .sampling import interleaved_seconds
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from hw2lib.cyclegan import TERMS, ImagePool, TrainingStep
-from hw2lib.cyclegan.cuda_graphs import GraphedStep, unchanged
+from hw2lib.cyclegan.graphs import GraphedStep, unchanged
 from hw2lib.errors import UserError
-from hw2lib.training.config import CycleGANConfig
-from hw2lib.training.cyclegan import build_training, set_learning_rate, train_cyclegan
+from hw2lib.jobs.cyclegan import train_cyclegan
+from hw2lib.training.cyclegan import build_training, set_learning_rate
+from hw2lib.training.settings import CycleGANConfig
 
 # Learning rates are powers of two, so that a tensor of one, which is in float32, is the same number.
 TINY = CycleGANConfig(size=32, blocks=1, features=4, pool=1, learning_rate=2**-12)

@@ -8,11 +8,11 @@ import pytest
 from faults import cases, fault
 from PIL import Image
 
-from hw2lib.anomaly.evaluate import auroc_per_defect, intervals_per_defect
 from hw2lib.data import load_mvtec
 from hw2lib.data.images import filled, is_leftover
 from hw2lib.data.unpaired import load_unpaired
 from hw2lib.errors import UserError
+from hw2lib.statistics import auroc_per_defect, intervals_per_defect
 
 RAMP = np.arange(8 * 12, dtype=np.uint8).reshape(8, 12) * 2
 

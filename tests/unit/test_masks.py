@@ -1,5 +1,6 @@
 """Masks: found under their usual names, converted as images are, and none lost."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 import torch
 from faults import cases, fault
 from PIL import Image
+from typer.testing import CliRunner
 
+from hw2lib.cli import app
 from hw2lib.data import load_mvtec
 from hw2lib.data.images import resized_mask
 from hw2lib.errors import UserError
@@ -192,3 +195,24 @@ def test_bad_masks_are_named(category, spoil, message):
     with pytest.raises(UserError, match=message) as caught:
         load_mvtec(category, 8)
     assert "ground_truth" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@fault(
+    "mask",
+    "A category without masks is trained on and scored.",
+    "The folder ground_truth is removed before `hw2 train maf` and `hw2 score`.",
+    "Both finish; the AUROC of images is there, and the pixel AUROC is null.",
+)
+def test_without_masks_a_flow_is_trained_and_scored(category, tmp_path):
+    shutil.rmtree(category / "ground_truth")
+    run = CliRunner().invoke
+    settings = ["size=8", "hidden_features=[8]", "transforms=2", "epochs=1", "evaluate_epochs=[1]"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    paths = ["--data", str(category), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    trained = run(app, ["train", "maf", *paths, *options], catch_exceptions=False)
+    assert trained.exit_code == 0, trained.output
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())["ema"]
+    assert metrics["pixel_auroc"] is None and set(metrics["auroc"]) == {"all", "crack", "scratch"}
+    scores = ["score", str(tmp_path / "run"), "--data", str(category), "--out", str(tmp_path / "scores.csv")]
+    assert run(app, scores, catch_exceptions=False).exit_code == 0
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 13
