@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from hw2lib.statistics.red_noise import RedNoise
-from hw2lib.trends import trend
+from hw2lib.statistics.trends import trend
 
 # Lengths of the recorded losses: the whole training, and its second half.
 NULLS = {
