@@ -77,12 +77,8 @@ def trend(values: np.ndarray, level: float = 0.95) -> Trend:
         >>> str(trend(np.arange(50.0)))
         '+1.00 [+1.00, +1.00]'
     """
-    values = np.asarray(values, dtype=float)
+    values = checked_series(values, _LEAST)
     n = len(values)
-    if n < _LEAST or not np.isfinite(values).all():
-        raise ValueError(f"{n} values: expected at least {_LEAST}, all finite")
-    if (values == values[0]).all():
-        raise ValueError(f"all values are {values[0]:g}: they have no order")
     ranks = rankdata(values) - (n + 1) / 2
     ranks /= np.linalg.norm(ranks)
     shapes, powers = _polynomials(n)
@@ -93,6 +89,16 @@ def trend(values: np.ndarray, level: float = 0.95) -> Trend:
     half = 2 / 3 * t.ppf((1 + level) / 2, _SLOW) * float(np.sqrt(slow.mean()))
     tau = float(kendalltau(np.arange(n), values).statistic)
     return Trend(tau, max(tau - half, -1.0), min(tau + half, 1.0), noise)
+
+
+def checked_series(values: np.ndarray, least: int) -> np.ndarray:
+    """The values as an array; ValueError where they are too few, not finite or all equal."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < least or not np.isfinite(values).all():
+        raise ValueError(f"{len(values)} values: expected at least {least}, all finite")
+    if (values == values[0]).all():
+        raise ValueError(f"all values are {values[0]:g}: they have no order")
+    return values
 
 
 @lru_cache(maxsize=8)
