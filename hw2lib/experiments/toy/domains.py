@@ -100,6 +100,12 @@ class Scenes:
         return (images + self.noise * torch.randn(images.shape, generator=generator)).flatten(2)
 
 
+def rotation(angle: float) -> Tensor:
+    """The matrix R, shape (2, 2), for which x R turns the points x of shape (n, 2) anticlockwise."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return torch.tensor([[cos, sin], [-sin, cos]])
+
+
 def sky_tint(images: Tensor) -> Tensor:
     """Mean of (red − blue)/2 over the sky: positive is warm.
 
