@@ -10,7 +10,7 @@ from .coupling import (
 )
 from .piecewise import Branch, BranchDerivation, change_of_variables_by_branches
 from .plane import PlaneDensity, PlaneDerivation, change_of_variables_in_the_plane
-from .steps import Steps
+from .steps import Steps, formula
 
 __all__ = [
     "Branch",
@@ -29,5 +29,6 @@ __all__ = [
     "change_of_variables",
     "change_of_variables_by_branches",
     "change_of_variables_in_the_plane",
+    "formula",
     "general_coupling",
 ]
