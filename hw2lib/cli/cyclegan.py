@@ -59,7 +59,7 @@ def train_cyclegan(
 
 def load_images(data: Path | None, profile: str, config):
     """The set that --data names; without it generated fruit, for a quick run only."""
-    from hw2lib.data.synthetic.unpaired import unpaired_standin
+    from hw2lib.data.synthetic.unpaired import synthetic_unpaired
     from hw2lib.data.unpaired import load_unpaired
     from hw2lib.errors import UserError
 
@@ -67,7 +67,7 @@ def load_images(data: Path | None, profile: str, config):
         return load_unpaired(data, config.size, config.recipe)
     if profile != "quick":  # the others take hours
         raise UserError(f"--profile {profile}: needs --data with the real images, such as apple2orange")
-    return unpaired_standin("apple2orange", config.size, config.recipe)
+    return synthetic_unpaired("apple2orange", config.size, config.recipe)
 
 
 def duplicates_lines(images) -> list[str]:
@@ -104,7 +104,7 @@ def evaluate(
     typer.echo(f"classifier trained here: {accuracy:.1%} of the real test images in their domain")
     for row in [{"epoch": "none"} | metrics["reference"]["source"], *metrics["epochs"]]:
         typer.echo(
-            f"epoch {row['epoch']:>4}  taken for the target domain: A to B {row['success_A']:.1%}, "
+            f"epoch {row['epoch']:>4}  classified as the target domain: A to B {row['success_A']:.1%}, "
             f"B to A {row['success_B']:.1%}  colour distance {row['colour_A']:.1f}, {row['colour_B']:.1f}"
         )
     typer.echo(f"{run / 'metrics.json'}: written")

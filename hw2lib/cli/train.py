@@ -13,7 +13,7 @@ app.command("cyclegan")(train_cyclegan)
 
 Profile = Annotated[str, typer.Option(help="quick or paper")]
 Data = Annotated[
-    Path | None, typer.Option(help="folder of the data; quick runs use a generated stand-in without it")
+    Path | None, typer.Option(help="folder of the data; quick runs use a synthetic set without it")
 ]
 Out = Annotated[Path | None, typer.Option(help="folder of the run [default: runs/<model>-<profile>]")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on from the checkpoint in --out")]
@@ -114,12 +114,12 @@ def check_device(device: str) -> None:
 
 
 def load_capsules(data: Path | None, profile: str, size: int):
-    """The category that --data names; without it the stand-in, which a paper run refuses."""
-    from hw2lib.data import capsule_standin, load_mvtec
+    """The category that --data names; without it the synthetic one, which a paper run refuses."""
+    from hw2lib.data import load_mvtec, synthetic_capsules
     from hw2lib.errors import UserError
 
     if data is not None:
         return load_mvtec(data, size)
     if profile == "paper":
         raise UserError("--profile paper: needs --data with the real images, such as mvtec/capsule")
-    return capsule_standin(size)
+    return synthetic_capsules(size)

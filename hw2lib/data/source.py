@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from .mvtec import MVTecCategory, load_mvtec
-from .synthetic.capsules import capsule_standin
-from .synthetic.unpaired import _checked, unpaired_standin
+from .synthetic.capsules import synthetic_capsules
+from .synthetic.unpaired import _checked, synthetic_unpaired
 from .unpaired import Recipe, UnpairedImages, load_unpaired
 
 # The folders of the real sets below the one that HW2_DATA names.
@@ -16,13 +16,13 @@ FOLDERS = {"apple2orange": "apple2orange", "summer2winter": "summer2winter_yosem
 
 
 def capsules_from_environment(size: int = 64) -> tuple[MVTecCategory, bool]:
-    """The capsules of the folder that HW2_DATA names, else the generated ones.
+    """The capsules of the folder that HW2_DATA names, else synthetic ones.
 
     Args:
         size: height and width in pixels.
 
     Returns:
-        The category, and whether it is the stand-in.
+        The category, and whether it is synthetic.
 
     Raises:
         UserError: HW2_DATA is set, but holds no ``mvtec/capsule``.
@@ -30,20 +30,20 @@ def capsules_from_environment(size: int = 64) -> tuple[MVTecCategory, bool]:
     folder = os.environ.get("HW2_DATA")
     if folder:
         return load_mvtec(Path(folder) / "mvtec" / "capsule", size), False
-    return capsule_standin(size), True
+    return synthetic_capsules(size), True
 
 
 def unpaired_from_environment(
     name: str, size: int = 64, recipe: Recipe = "crop", **counts: int
 ) -> tuple[UnpairedImages, bool]:
-    """The set in the folder that HW2_DATA names, else the generated one.
+    """The set in the folder that HW2_DATA names, else the synthetic one.
 
     Args:
-        name, size, recipe: as for :func:`unpaired_standin`.
-        counts: ``train`` and ``test`` of the generated set.
+        name, size, recipe: as for :func:`synthetic_unpaired`.
+        counts: ``train`` and ``test`` of the synthetic set.
 
     Returns:
-        The images, and whether they are the stand-in.
+        The images, and whether they are synthetic.
 
     Raises:
         UserError: no such set, or HW2_DATA is set and does not hold it.
@@ -51,4 +51,4 @@ def unpaired_from_environment(
     _checked(name, size=size, **counts)
     if folder := os.environ.get("HW2_DATA"):
         return load_unpaired(Path(folder) / FOLDERS[name], size, recipe), False
-    return unpaired_standin(name, size, recipe, **counts), True
+    return synthetic_unpaired(name, size, recipe, **counts), True

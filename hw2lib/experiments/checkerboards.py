@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hw2lib.cyclegan.networks import ResnetGenerator, Upsampling
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 from hw2lib.translation.spectra import nyquist_energy
 
 Layer = Literal["transposed-3", "transposed-4", "resize"]
@@ -112,7 +112,7 @@ def sky_generator(
         seed: of weights and images.
     """
     generator = torch.Generator().manual_seed(seed)
-    with weights_from(seed):
+    with seeded_init(seed):
         network = ResnetGenerator(1, features, upsampling)
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3, betas=(0.5, 0.999))
     for _ in range(steps):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hw2lib.cyclegan.networks import PatchDiscriminator, ResnetGenerator, UnetGenerator
 from hw2lib.cyclegan.pool import ImagePool
 from hw2lib.cyclegan.step import CycleGAN, Objective, TrainingStep
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 
 Task = Literal["recolour", "shift", "mirror"]
 SHIFT = 4
@@ -149,7 +149,7 @@ def translate(
         batch: images per step.
     """
     generator = torch.Generator().manual_seed(seed)
-    with weights_from(seed):
+    with seeded_init(seed):
         net = CycleGAN(
             ResnetGenerator(1, 8), ResnetGenerator(1, 8), PatchDiscriminator(8, 2), PatchDiscriminator(8, 2)
         )

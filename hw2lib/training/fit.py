@@ -7,7 +7,7 @@ from hw2lib.flows import AutoregressiveFlow
 from hw2lib.vae import VAE
 
 
-def fit(
+def fit_flow(
     flow: AutoregressiveFlow,
     data: Tensor,
     steps: int,

@@ -25,7 +25,7 @@ RUNS = {
     **{name: ("train_cyclegan", CYCLEGAN_PROFILES) for name in jobs.JOBS if name.startswith("cyclegan-")},
 }
 RESUMED = ("train_maf", "train_vae", "train_cyclegan")
-READERS = ("capsule_standin", "load_mvtec", "unpaired_standin", "load_unpaired")
+READERS = ("synthetic_capsules", "load_mvtec", "synthetic_unpaired", "load_unpaired")
 
 
 @pytest.fixture
@@ -141,10 +141,10 @@ def test_a_job_hands_on_seed_folder_device_and_whether_to_resume(handed_on, tmp_
     reader, wanted = arguments["data"]
     assert wanted["size"] == expected.size
     if run == "train_cyclegan":
-        assert reader == "unpaired_standin" and wanted["recipe"] == expected.recipe
+        assert reader == "synthetic_unpaired" and wanted["recipe"] == expected.recipe
         assert wanted["name"] == name.split("-")[1]
     else:
-        assert reader == "capsule_standin"
+        assert reader == "synthetic_capsules"
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -212,7 +212,7 @@ def test_a_compiler_that_the_environment_names_will_do(gpu, monkeypatch):
 
 def test_a_gpu_that_imitates_bfloat16_is_spared_it(gpu):
     gpu["bf16"] = False
-    found = devices.spare_waiting(CYCLEGAN_PROFILES["paper"], torch.device("cuda"))
+    found = devices.gpu_settings(CYCLEGAN_PROFILES["paper"], torch.device("cuda"))
     assert found.cuda_graphs and found.compile and not found.bfloat16
 
 
