@@ -230,9 +230,8 @@ def grain_discriminator(
     def loss() -> Tensor:
         real = noise_texture(2, size, generator)
         fake = without_grain(noise_texture(2, size, generator))
-        return 0.5 * (
-            adversarial_loss(discriminator(real), True) + adversarial_loss(discriminator(fake), False)
-        )
+        on_real, on_fake = discriminator(real), discriminator(fake)
+        return 0.5 * (adversarial_loss(on_real, True) + adversarial_loss(on_fake, False))
 
     minimise(loss, discriminator.parameters(), steps, 2e-3, betas=(0.5, 0.999))
     return discriminator
