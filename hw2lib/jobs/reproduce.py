@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hw2lib.data import load_mvtec, synthetic_capsules, synthetic_unpaired
-from hw2lib.data.unpaired import load_unpaired
+from hw2lib.data.source import load_capsules, load_pair
 from hw2lib.errors import UserError
 from hw2lib.runs.folder import record
 from hw2lib.runs.reader import paper_root
@@ -51,13 +50,13 @@ class Job:
 
 def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile).model_copy(update={"seed": seed})
-    category = synthetic_capsules(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return train_maf(config, category, out, resume=(out / "state.json").exists(), device=device)
 
 
 def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
-    category = synthetic_capsules(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return run_baselines(config, category, out)
 
 
@@ -69,19 +68,19 @@ def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) 
         return False
     config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
     size = named_profile(profile).size
-    category = synthetic_capsules(size) if data is None else load_mvtec(data, size)
+    category = load_capsules(data, size)
     return run_pixel_comparison(config, flow_run, category, out)
 
 
 def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
-    category = synthetic_capsules(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return train_vae(config, category, out, resume=(out / "state.json").exists(), device=device)
 
 
 def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, FLOW_RECONSTRUCTION_PROFILES).model_copy(update={"seed": seed})
-    category = synthetic_capsules(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return run_flow_reconstruction(config, category, out, device)
 
 
@@ -93,10 +92,7 @@ def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, 
         config = named_profile(profile, CYCLEGAN_PROFILES)
         if profile == "paper":  # a quick run is too short to compile for
             config = gpu_settings(config, resolve_device(device))
-    if data is None:
-        images = synthetic_unpaired(pair, config.size, config.recipe)
-    else:
-        images = load_unpaired(data, config.size, config.recipe)
+    images = load_pair(pair, data, config.size, config.recipe)
     if has_metrics(out):  # of a run that ended before some measure was made
         evaluate_run(out, images, device)
         return True

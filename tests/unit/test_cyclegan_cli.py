@@ -11,7 +11,7 @@ from PIL import Image
 
 import hw2lib.data
 from hw2lib.cli import main
-from hw2lib.data import synthetic_unpaired
+from hw2lib.data import source, synthetic_unpaired
 from hw2lib.data.synthetic import unpaired
 from hw2lib.data.unpaired import load_unpaired, read_image, to_uint8
 from hw2lib.jobs.cyclegan import train_cyclegan
@@ -67,7 +67,7 @@ def drawn(monkeypatch):
         calls.append(arguments)
         return synthetic_unpaired(*arguments, train=2, test=2)
 
-    monkeypatch.setattr(unpaired, "synthetic_unpaired", draw)
+    monkeypatch.setattr(source, "synthetic_unpaired", draw)
     return calls
 
 

@@ -95,7 +95,7 @@ def test_a_folder_without_a_flow_is_refused(run, tmp_path):
 
 def test_the_job_takes_the_flow_that_is_there_and_trains_one_otherwise(run, tmp_path, monkeypatch):
     folder, data = run
-    monkeypatch.setattr(jobs, "synthetic_capsules", lambda size: data)
+    monkeypatch.setattr(jobs, "load_capsules", lambda folder, size: data)
     monkeypatch.setattr(jobs, "named_profile", lambda name, profiles=None: BASELINES if profiles else FLOW)
     trained = []
 

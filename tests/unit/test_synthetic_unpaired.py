@@ -83,7 +83,7 @@ def test_the_domains_differ_where_they_should():
     [({"size": 8}, "size=8"), ({"train": 0}, "train=0"), ({"test": 0}, "test=0")],
 )
 def test_impossible_sets_are_refused(values, message, tmp_path):
-    with pytest.raises(UserError, match=f"{message}: a generated set needs at least"):
+    with pytest.raises(UserError, match=f"{message}: a synthetic set needs at least"):
         synthetic_unpaired("apple2orange", **values)
     with pytest.raises(UserError, match=message):
         make_unpaired("apple2orange", tmp_path / "out", **values)
@@ -92,7 +92,7 @@ def test_impossible_sets_are_refused(values, message, tmp_path):
 
 def test_unknown_sets_and_full_folders_are_named(tmp_path):
     with pytest.raises(
-        UserError, match="pears: no such generated set; expected apple2orange or summer2winter"
+        UserError, match="pears: no such synthetic set; expected apple2orange or summer2winter"
     ):
         synthetic_unpaired("pears")
     (tmp_path / "file").write_text("")

@@ -70,7 +70,7 @@ def synthetic_unpaired(
 def make_unpaired(
     name: str, out: str | Path, size: int = 64, train: int = 64, test: int = 16, seed: int = 0
 ) -> None:
-    """Write a generated set as ``out/trainA``, ``trainB``, ``testA``, ``testB``.
+    """Write a synthetic set as ``out/trainA``, ``trainB``, ``testA``, ``testB``.
 
     Args:
         name: as for :func:`synthetic_unpaired`, like the other arguments.
