@@ -5,6 +5,7 @@ capsules are*, the same for every image, already ranks pixels well. The baseline
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
 from hw2lib.statistics.delong import Placements
@@ -27,21 +28,24 @@ def pixel_placements(maps: np.ndarray, masks: np.ndarray) -> Placements:
 
 
 def pixel_auroc_report(
-    maps: np.ndarray, normal_maps: np.ndarray, masks: np.ndarray, sigma: float = 2.0
-) -> dict[str, float]:
+    maps: np.ndarray, normal_maps: np.ndarray, masks: ArrayLike | None, sigma: float = 2.0
+) -> dict[str, float] | None:
     """Pixel AUROC of a map, of location alone, and of what is left when location is taken out.
 
     Args:
         maps: test maps, shape (n, h, w).
         normal_maps: maps of held-out normal images, shape (m, h, w), m ≥ 2.
-        masks: True on defective pixels, shape (n, h, w).
+        masks: True on defective pixels, shape (n, h, w); None where the category has none.
         sigma: Gaussian smoothing in pixels.
 
     Returns:
         ``raw``: the smoothed map; ``location_only``: the mean normal map, the same for every image;
         ``minus_mean``: map minus mean normal map; ``standardized``: that divided by the normal
-        standard deviation; ``sigma``.
+        standard deviation; ``sigma``. None without masks.
     """
+    if masks is None:
+        return None
+    masks = np.asarray(masks)
     test, normal = smooth(maps, sigma), smooth(normal_maps, sigma)
     mean, spread = normal.mean(0), normal.std(0)
     spread = spread + 1e-6 * (float(spread.max()) or 1.0)  # maps that never vary are left as they are

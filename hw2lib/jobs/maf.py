@@ -102,7 +102,7 @@ def finish_maf_run(
         table = flow_score_table(flow, data)
         rows += [{"weights": weights} | row for row in table]
         areas = intervals_per_defect(data.test_defects, [row["nll"] for row in table])
-        pixel = pixel_auroc_report(nll_maps(flow, data.test), nll_maps(flow, validation), data.masks.numpy())
+        pixel = pixel_auroc_report(nll_maps(flow, data.test), nll_maps(flow, validation), data.masks)
         metrics[weights] = {
             "auroc": {defect: asdict(area) for defect, area in areas.items()},
             "pixel_auroc": pixel,

@@ -7,6 +7,7 @@ import torch
 
 from hw2lib.anomaly import nll_maps, nll_scores, pixel_placements, smooth
 from hw2lib.data import MVTecCategory, split_validation
+from hw2lib.errors import UserError
 from hw2lib.runs.folder import environment, prepare, write_csv, write_json
 from hw2lib.runs.reader import Table, select
 from hw2lib.statistics import Placements, intervals_per_defect
@@ -43,6 +44,8 @@ def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCat
     for method, detector in build_baselines(config).items():
         detector.fit(data.train[train])
         maps[method] = (detector.maps(data.test), detector.maps(held_out))
+    if data.masks is None:
+        raise UserError(f"{data.name}: has no masks, and these measures are taken by pixel")
     masks, rows, areas = data.masks.numpy(), [], {}
     for method, (test, normal) in maps.items():
         test, mean = smooth(test, SIGMA), smooth(normal, SIGMA).mean(0)

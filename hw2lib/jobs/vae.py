@@ -112,7 +112,7 @@ def finish_vae_run(
     write_csv(out / "scores.csv", table)
     metrics = {name: _areas(data, [row[name] for row in table]) for name in SCORES}
     metrics["pixel_auroc"] = pixel_auroc_report(
-        vae_error_maps(vae, data.test), vae_error_maps(vae, validation), data.masks.numpy()
+        vae_error_maps(vae, data.test), vae_error_maps(vae, validation), data.masks
     )
     last = state.losses[-1]
     metrics |= {

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from hw2lib.data.folders import atomic_directory
-from hw2lib.data.mvtec import _stack
+from hw2lib.data.images import stack
 from hw2lib.data.unpaired import SPLITS, Recipe, UnpairedImages, load_size
 from hw2lib.errors import UserError
 
@@ -53,7 +53,7 @@ def synthetic_unpaired(
     for split in SPLITS:
         pixels = side if split.startswith("train") else size
         count = train if split.startswith("train") else test
-        images[split] = _stack([_picture(draw, name, split, k, pixels, seed) for k in range(count)])
+        images[split] = stack([_picture(draw, name, split, k, pixels, seed) for k in range(count)])
     digest = hashlib.sha256()
     for split in SPLITS:
         digest.update(split.encode() + images[split].numpy().tobytes())
