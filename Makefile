@@ -17,7 +17,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@if command -v uv >/dev/null; then \
 	  uv venv --quiet --clear --python $(PYTHON) .venv && \
 	  uv pip install --quiet --python $(PY) --require-hashes -r requirements.lock && \
-	  uv pip install --quiet --python $(PY) --no-deps -e . ; \
+	  uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e . ; \
 	else \
 	  $(PYTHON) -m venv --clear .venv && \
 	  $(PY) -m pip install --quiet --require-hashes -r requirements.lock && \

@@ -15,7 +15,6 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from hw2lib.claims import dump_ledger, harvest, load_ledger, with_results
 from hw2lib.data import synthetic_capsules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,15 +67,11 @@ def stage(stored: bool) -> None:
     shutil.copytree(ROOT / "book", STAGE / "book", ignore=ignore)
     notebooks = ROOT / "notebooks" if stored else BUILD / "notebooks"
     (STAGE / "notebooks").mkdir()
-    settled = {}
     for source in sorted((ROOT / "notebooks").glob("*.md")):
         notebook = notebooks / f"{source.stem}.ipynb"
         if not notebook.exists():
             sys.exit(f"{notebook.relative_to(ROOT)}: not there; run the notebooks first (make book)")
         shutil.copyfile(notebook, STAGE / "notebooks" / notebook.name)
-        settled |= harvest(notebook)
-    ledger = dump_ledger(with_results(load_ledger(), settled))
-    (STAGE / "book" / "claims.yml").write_text(ledger, "utf-8")
     static = STAGE / "book" / "_static"
     fonts = static / "fonts"
     fonts.mkdir(parents=True)

@@ -9,6 +9,7 @@ import typer
 
 from hw2lib import __version__
 from hw2lib.errors import UserError
+from hw2lib.waiting import wait_passively
 
 from . import bench, claims, data, evaluate, reproduce, sample, score, train, translate
 
@@ -41,6 +42,9 @@ UsageError = typer.BadParameter.__base__
 
 def main() -> None:
     """Run the command; an error a person can act on is one line and exit code 2."""
+    wait_passively()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # what an encoding lacks is no reason to stop
     try:
         sys.exit(app(standalone_mode=False))
     except UserError as error:

@@ -151,6 +151,27 @@ def test_make_help_prints_every_target(texts):
     assert printed == set(phony)
 
 
+def test_every_clone_has_the_line_ends_of_scripts(tracked):
+    """Also where git is told to write CRLF."""
+    names = [str(path.relative_to(ROOT)) for path in tracked]
+    told = subprocess.run(
+        ["git", "check-attr", "eol", "--", *names], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    others = [line for line in told.stdout.splitlines() if not line.endswith("eol: lf")]
+    assert others == []
+
+
+def test_the_package_is_built_by_the_locked_setuptools(texts):
+    """Every editable install, with uv, pip or conda."""
+    joined = "\n".join(
+        texts[name].replace("\n", " ") for name in ("README.md", "environment.yml", "Makefile")
+    )
+    found = re.findall(r"--no-deps(.*?)-e \.", joined)
+    assert len(found) == 4
+    assert all("--no-build-isolation" in options for options in found)
+    assert "setuptools" in locked()
+
+
 def test_every_licence_is_there(texts):
     assert texts["LICENSE"].startswith("MIT License")
     assert "Creative Commons Attribution 4.0 International" in texts["LICENSE-text"]
