@@ -78,8 +78,6 @@ def stage(stored: bool) -> None:
     vazirmatn = ROOT / "node_modules" / "vazirmatn"
     for weight in ("Regular", "Bold"):
         shutil.copy(vazirmatn / "fonts" / "webfonts" / f"Vazirmatn-{weight}.woff2", fonts)
-        digits = vazirmatn / "misc" / "Farsi-Digits" / "fonts" / "webfonts"
-        shutil.copy(digits / f"Vazirmatn-FD-{weight}.woff2", fonts)
     icon = synthetic_capsules(64, train=1).train[0].permute(1, 2, 0).numpy()
     Image.fromarray(icon).save(static / "favicon.ico")
     mathjax = ROOT / "node_modules" / "mathjax" / "es5"
