@@ -13,7 +13,7 @@ from pandas import DataFrame
 
 from hw2lib.errors import UserError
 from hw2lib.statistics.trends import Trend, trend
-from hw2lib.translation.colours import COLOURS
+from hw2lib.translation.colour_statistics import COLOURS
 from hw2lib.translation.spectra import grid_excess
 
 from .folder import read_json
@@ -141,11 +141,17 @@ class RecordedCycleGAN(RecordedRun):
 
     @cached_property
     def translations(self) -> DataFrame:
-        """What changed in each test image; the columns of :mod:`hw2lib.jobs.cyclegan_evaluation`."""
-        return read_table(self.path / "translations.csv")
+        """What changed in each test image; the columns of :mod:`hw2lib.jobs.cyclegan_evaluation`.
+
+        The column ``taken`` is ``classified_as_target`` here.
+        """
+        return read_table(self.path / "translations.csv").rename(columns={"taken": "classified_as_target"})
 
     def colours_after(self, epoch: int, direction: str) -> DataFrame:
-        """Share of all pixels by colour before (rows) and after (columns); see hw2lib.translation.colours."""
+        """Share of all pixels by colour before (rows) and after (columns).
+
+        See :mod:`hw2lib.translation.colour_statistics`.
+        """
         shares = DataFrame(self.metrics["colours"]).query("epoch == @epoch and direction == @direction")
         table = shares.pivot(index="before", columns="after", values="share")
         return table.reindex(index=COLOURS, columns=COLOURS).fillna(0.0)
