@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hw2lib.errors import UserError
 
-from .unpack import filled
+from .images import filled
 
 
 @contextmanager

@@ -1,14 +1,19 @@
 """hw2lib.data.unpack: good, hostile and damaged archives."""
 
 import io
+import lzma
 import os
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
+from faults import cases, fault
 
+import hw2lib.data.unpack
 from hw2lib.data.unpack import DamagedArchive, RefusedEntry, move_folders, unpack
+from hw2lib.errors import UserError
 
 FILES = {"capsule/train/good/000.png": os.urandom(300_000), "capsule/license.txt": b"terms\n"}
 
@@ -62,36 +67,259 @@ def zip_link(name: str) -> zipfile.ZipInfo:
     return member
 
 
+def octal_header(name: str, kind: bytes, size: bytes, extended: bool = False) -> bytes:
+    """A tar header with a size field of one's own; ``extended`` is the flag of a sparse file."""
+    block = bytearray(link(name, kind, "").tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = size.ljust(12, b"\0")
+    block[482] = extended
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def tar_with(*blocks: bytes) -> bytes:
+    return lzma.compress(b"".join(blocks) + bytes(1024), preset=1)
+
+
+def declared(size: int) -> bytes:
+    """A size in base 256, as GNU tar writes what octal digits cannot."""
+    return b"\x80" + size.to_bytes(11, "big") if size >= 0 else b"\xff" + (256**11 + size).to_bytes(11, "big")
+
+
+def pax(**headers: str) -> bytes:
+    member = tarfile.TarInfo("capsule/x")
+    member.pax_headers = headers
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+LONG = octal_header("././@LongLink", tarfile.GNUTYPE_LONGNAME, b"00000000012") + b"capsule/x\0".ljust(
+    512, b"\0"
+)
+ENTRY = link("capsule/x", tarfile.REGTYPE, "").tobuf()
+SPARSE = octal_header("capsule/x", tarfile.GNUTYPE_SPARSE, b"0")
+
 REFUSED = {
-    "tar-parent": tar_of(FILES | {"capsule/../../escaped": b"x"}),
-    "tar-absolute": tar_of(FILES | {"/escaped": b"x"}),
-    "tar-symlink": tar_of(FILES, extra=link("capsule/link", tarfile.SYMTYPE, "train")),
-    "tar-hardlink": tar_of(FILES, extra=link("capsule/link", tarfile.LNKTYPE, "capsule/license.txt")),
-    "tar-fifo": tar_of(FILES, extra=link("capsule/pipe", tarfile.FIFOTYPE, "")),
-    "tar-device": tar_of(FILES, extra=link("capsule/null", tarfile.CHRTYPE, "")),
-    "tar-twice": tar_of(FILES, extra=tarfile.TarInfo("capsule/license.txt")),
-    "tar-file-as-folder": tar_of({"capsule": b"x"} | FILES),
-    "zip-parent": zip_of(FILES | {"../escaped": b"x"}),
-    "zip-absolute": zip_of(FILES | {"/escaped": b"x"}),
-    "zip-backslash": zip_of(FILES | {"capsule\\..\\..\\escaped": b"x"}),
-    "zip-drive": zip_of(FILES | {"C:/escaped": b"x"}),
-    "zip-symlink": zip_of(FILES | {zip_link("capsule/link"): b"../.."}),
-    "zip-bomb": zip_of(FILES | {"capsule/zeros": bytes(5_000_000)}),
+    "tar-parent": (
+        "A name that leaves the folder.",
+        "A tar entry capsule/../../escaped.",
+        tar_of(FILES | {"capsule/../../escaped": b"x"}),
+        "leaves the folder",
+    ),
+    "tar-absolute": (
+        "An absolute name.",
+        "A tar entry /escaped.",
+        tar_of(FILES | {"/escaped": b"x"}),
+        "leaves the folder",
+    ),
+    "tar-symlink": (
+        "A symbolic link.",
+        "A link among the entries of a tar.",
+        tar_of(FILES, extra=link("capsule/link", tarfile.SYMTYPE, "train")),
+        "is a link",
+    ),
+    "tar-hardlink": (
+        "A hard link.",
+        "A hard link among the entries of a tar.",
+        tar_of(FILES, extra=link("capsule/link", tarfile.LNKTYPE, "capsule/license.txt")),
+        "is a link",
+    ),
+    "tar-fifo": (
+        "A pipe.",
+        "A named pipe among the entries of a tar.",
+        tar_of(FILES, extra=link("capsule/pipe", tarfile.FIFOTYPE, "")),
+        "a device",
+    ),
+    "tar-device": (
+        "A device.",
+        "A character device among the entries of a tar.",
+        tar_of(FILES, extra=link("capsule/null", tarfile.CHRTYPE, "")),
+        "a device",
+    ),
+    "tar-twice": (
+        "A name twice.",
+        "Two tar entries of one name.",
+        tar_of(FILES, extra=tarfile.TarInfo("capsule/license.txt")),
+        "appears twice",
+    ),
+    "tar-case": (
+        "Two names that are one on some disks.",
+        "capsule/LICENSE.TXT beside capsule/license.txt.",
+        tar_of(FILES, extra=tarfile.TarInfo("capsule/LICENSE.TXT")),
+        "appears twice",
+    ),
+    "tar-file-as-folder": (
+        "A file in place of a folder.",
+        "A file capsule before the files below capsule/.",
+        tar_of({"capsule": b"x"} | FILES),
+        "appears twice",
+    ),
+    "tar-bomb": (
+        "An archive bomb.",
+        "A tar.xz that unpacks to more bytes than it may.",
+        tar_of(FILES | {"capsule/zeros": bytes(5_000_000)}),
+        "unpacks to more than",
+    ),
+    "tar-sparse": (
+        "A file of holes.",
+        "A GNU sparse entry.",
+        tar_with(SPARSE),
+        "sparse",
+    ),
+    "tar-huge": (
+        "An entry that says it has 2⁶⁴ bytes.",
+        "A size of 2⁶⁴ in base 256.",
+        tar_with(octal_header("capsule/x", tarfile.REGTYPE, declared(2**64))),
+        "unpacks to more than",
+    ),
+    "tar-negative": (
+        "A negative size.",
+        "A size of −512 in base 256.",
+        tar_with(octal_header("capsule/x", tarfile.REGTYPE, declared(-512)), ENTRY),
+        "'capsule/x' has a negative size",
+    ),
+    "tar-pax-negative": (
+        "A negative size in an extended header.",
+        "A pax header size=-512.",
+        tar_with(pax(size="-512")),
+        "'capsule/x' has a negative size",
+    ),
+    "tar-long-name": (
+        "A name of 16 megabytes.",
+        "A GNU long name whose header says 16 MB, in 3 KB of tar.xz.",
+        tar_with(
+            octal_header("././@LongLink", tarfile.GNUTYPE_LONGNAME, b"%011o" % (1 << 24)),
+            b"a" * (1 << 24),
+            ENTRY,
+        ),
+        "headers are too large",
+    ),
+    "tar-long-link": (
+        "A link's name of 16 megabytes.",
+        "A GNU long link whose header says 16 MB.",
+        tar_with(
+            octal_header("././@LongLink", tarfile.GNUTYPE_LONGLINK, b"%011o" % (1 << 24)),
+            b"a" * (1 << 24),
+            ENTRY,
+        ),
+        "headers are too large",
+    ),
+    "tar-pax": (
+        "An extended header of a megabyte.",
+        "A pax header with a comment of a million letters.",
+        tar_with(pax(comment="a" * 1_000_000)),
+        "headers are too large",
+    ),
+    "tar-global-pax": (
+        "Thousands of global headers.",
+        "3,000 pax headers for all entries, one after the other.",
+        tar_with(tarfile.TarInfo.create_pax_global_header({"comment": "a"}) * 3000, ENTRY),
+        "headers are too large",
+    ),
+    "tar-chained": (
+        "Thousands of long names for one entry.",
+        "3,000 chained GNU long names.",
+        tar_with(LONG * 3000, ENTRY),
+        "headers are too large",
+    ),
+    "tar-sparse-chain": (
+        "A map of holes without an end.",
+        "A GNU sparse entry with 3,000 blocks of continuation.",
+        tar_with(
+            octal_header("capsule/x", tarfile.GNUTYPE_SPARSE, b"0", extended=True),
+            (bytes(504) + b"\1" + bytes(7)) * 3000,
+        ),
+        "headers are too large",
+    ),
+    "tar-count": (
+        "More entries than there may be.",
+        "100,001 empty files.",
+        tar_with(b"".join(link(f"capsule/{k}", tarfile.REGTYPE, "").tobuf() for k in range(201))),
+        "more than 200 entries",
+    ),
+    "tar-deep": (
+        "A thousand levels of folders.",
+        "A name of a thousand parts.",
+        tar_of({"capsule/" + "a/" * 1000 + "x": b"x"}),
+        "too long or too deep",
+    ),
+    "tar-long-part": (
+        "A name that no file system takes.",
+        "A file name of 300 letters.",
+        tar_of({"capsule/" + "a" * 300: b"x"}),
+        "too long or too deep",
+    ),
+    "zip-parent": (
+        "A name that leaves the folder.",
+        "A zip entry ../escaped.",
+        zip_of(FILES | {"../escaped": b"x"}),
+        "leaves the folder",
+    ),
+    "zip-absolute": (
+        "An absolute name.",
+        "A zip entry /escaped.",
+        zip_of(FILES | {"/escaped": b"x"}),
+        "leaves the folder",
+    ),
+    "zip-backslash": (
+        "A name that leaves the folder on Windows.",
+        "A zip entry with backslashes.",
+        zip_of(FILES | {"capsule\\..\\..\\escaped": b"x"}),
+        "leaves the folder",
+    ),
+    "zip-drive": (
+        "A name with a drive.",
+        "A zip entry C:/escaped.",
+        zip_of(FILES | {"C:/escaped": b"x"}),
+        "leaves the folder",
+    ),
+    "zip-symlink": (
+        "A symbolic link.",
+        "A link among the entries of a zip.",
+        zip_of(FILES | {zip_link("capsule/link"): b"../.."}),
+        "is a link",
+    ),
+    "zip-twice": (
+        "A name twice.",
+        "capsule/License.txt beside capsule/license.txt in a zip.",
+        zip_of(FILES | {"capsule/License.txt": b"x"}),
+        "appears twice",
+    ),
+    "zip-bomb": (
+        "An archive bomb.",
+        "A zip that unpacks to more bytes than it may.",
+        zip_of(FILES | {"capsule/zeros": bytes(5_000_000)}),
+        "unpacks to more than",
+    ),
+    "zip-count": (
+        "A directory of entries that fills the memory.",
+        "A zip with more entries than there may be.",
+        zip_of({f"capsule/{k}": b"" for k in range(20_000)}),
+        "headers are too large",
+    ),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_refused_entries(tmp_path, case):
+@pytest.mark.parametrize(
+    "content, message",
+    cases("archive", "The whole archive is refused in one line, within 12 MB of memory.", REFUSED),
+)
+def test_refused_entries(tmp_path, monkeypatch, content, message):
+    monkeypatch.setattr(hw2lib.data.unpack, "MAX_ENTRIES", 200)
+    monkeypatch.setattr(hw2lib.data.unpack, "MAX_ZIP_DIRECTORY", 600_000)
     target = tmp_path / "below" / "target"
-    with pytest.raises(RefusedEntry, match="refused") as caught:
-        unpacked(REFUSED[case], target)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=message) as caught:
+            unpacked(content, target)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12e6
     assert "\n" not in str(caught.value)
-    assert {p.name for p in tmp_path.rglob("*") if p.is_file()} <= {
-        "archive",
-        "000.png",
-        "license.txt",
-        "capsule",
-        "zeros",
+    assert {p for p in tmp_path.rglob("*") if p.is_file()} <= {
+        target.parent / "archive",
+        target / "capsule",
+        *(p for p in (target / "capsule").rglob("*")),
     }
 
 
@@ -100,25 +328,84 @@ def flipped(content: bytes, at: int) -> bytes:
 
 
 DAMAGED = {
-    "not-an-archive": b"<html>moved</html>",
-    "empty": b"",
-    "tar-xz-cut": tar_of(FILES)[:200_000],
-    "tar-gz-cut": tar_of(FILES, "w:gz")[:-6],
-    "tar-cut": tar_of(FILES, "w")[:301_000],
-    "tar-xz-flipped": flipped(tar_of(FILES), 150_000),
-    "tar-gz-flipped": flipped(tar_of(FILES, "w:gz"), 150_000),
-    "tar-bz2-flipped": flipped(tar_of(FILES, "w:bz2"), 150_000),
-    "tar-second-header-flipped": flipped(tar_of(FILES, "w"), 512 + 300_032 + 5),
-    "zip-cut": zip_of(FILES)[:-10],
-    "zip-flipped": flipped(zip_of(FILES), 150_000),
+    "not-an-archive": ("A web page.", "An HTML page in place of the archive.", b"<html>moved</html>"),
+    "empty": ("An empty archive.", "A file of no bytes.", b""),
+    "tar-xz-cut": ("A tar.xz that ends too early.", "Its end is cut off.", tar_of(FILES)[:200_000]),
+    "tar-gz-cut": ("A tar.gz that ends too early.", "Its end is cut off.", tar_of(FILES, "w:gz")[:-6]),
+    "tar-cut": ("A tar that ends too early.", "Its end is cut off.", tar_of(FILES, "w")[:301_000]),
+    "tar-xz-flipped": ("A damaged tar.xz.", "A byte is inverted.", flipped(tar_of(FILES), 150_000)),
+    "tar-gz-flipped": ("A damaged tar.gz.", "A byte is inverted.", flipped(tar_of(FILES, "w:gz"), 150_000)),
+    "tar-bz2-flipped": (
+        "A damaged tar.bz2.",
+        "A byte is inverted.",
+        flipped(tar_of(FILES, "w:bz2"), 150_000),
+    ),
+    "tar-second-header-flipped": (
+        "A damaged header.",
+        "A byte of a tar's second header is inverted.",
+        flipped(tar_of(FILES, "w"), 512 + 300_032 + 5),
+    ),
+    "tar-bad-number": (
+        "A header with letters in place of a number.",
+        "A pax header GNU.sparse.size=many.",
+        tar_with(pax(**{"GNU.sparse.size": "many", "GNU.sparse.map": "x"})),
+    ),
+    "zip-cut": ("A zip that ends too early.", "Its end is cut off.", zip_of(FILES)[:-10]),
+    "zip-flipped": ("A damaged zip.", "A byte is inverted.", flipped(zip_of(FILES), 150_000)),
 }
 
 
-@pytest.mark.parametrize("case", DAMAGED)
-def test_damaged_archives(tmp_path, case):
+@pytest.mark.parametrize("content", cases("archive", "It is called damaged, in one line.", DAMAGED))
+def test_damaged_archives(tmp_path, content):
     with pytest.raises(DamagedArchive, match="damaged archive") as caught:
-        unpacked(DAMAGED[case], tmp_path / "target")
+        unpacked(content, tmp_path / "target")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_one_folder_is_taken_out_and_the_rest_never_lies_on_the_disk(tmp_path, kind):
+    files = {f"{name}/train/good/{k}.png": os.urandom(1000) for name in ("bottle", "cable") for k in range(3)}
+    content = zip_of(files) if kind == "zip" else tar_of(files, kind)
+    (tmp_path / "archive").write_bytes(content)
+    (tmp_path / "target").mkdir()
+    unpack(tmp_path / "archive", tmp_path / "target", 6000, only=("cable",))
+    assert [path.name for path in (tmp_path / "target").iterdir()] == ["cable"]
+    assert sorted(p.read_bytes() for p in tmp_path.glob("target/cable/train/good/*")) == sorted(
+        content for name, content in files.items() if name.startswith("cable/")
+    )
+    with pytest.raises(RefusedEntry, match="unpacks to more than 5,999 bytes"):
+        unpack(tmp_path / "archive", tmp_path / "target", 5999, only=("bottle",))
+
+
+def test_times_and_modes_of_the_archive_are_not_taken_over(tmp_path):
+    member = tarfile.TarInfo("capsule/x")
+    member.mode, member.mtime = 0o4777, 2.0**70
+    member.pax_headers = {"mtime": "inf"}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(member)
+    assert unpacked(buffer.getvalue(), tmp_path / "target") == {"capsule/x": b""}
+    (tmp_path / "plain").touch()
+    taken, plain = ((tmp_path / name).stat() for name in ("target/capsule/x", "plain"))
+    assert taken.st_mode == plain.st_mode and abs(taken.st_mtime - plain.st_mtime) < 60
+
+
+@fault(
+    "archive",
+    "The place of a data set holds nothing but what a file manager left.",
+    "The folder capsule has a .DS_Store in it, and the new one comes.",
+    "It counts as empty: the data come to their place, and what was there stays.",
+)
+def test_leftovers_are_not_in_the_way(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    for path in (source / "capsule" / "new", target / "capsule" / ".DS_Store", source / ".DS_Store"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    move_folders(Path("a.zip"), source, target, ("capsule",))
+    assert {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()} == {
+        "capsule/.DS_Store",
+        "capsule/new",
+    }
 
 
 def test_only_filled_required_folders_move_and_nothing_is_replaced(tmp_path):
