@@ -21,7 +21,7 @@ from stat import S_ISDIR, S_ISREG
 
 from hw2lib.errors import UserError
 
-from .images import filled, is_leftover
+from .images import filled
 
 MAX_ENTRIES, MAX_LEVELS, MAX_NAME = 100_000, 32, 255
 # What tarfile may read before it knows the next entry, and what zipfile may before it knows the first.
@@ -90,10 +90,10 @@ def _damaged(archive: Path, error: Exception) -> DamagedArchive:
 
 
 def move_folders(archive: Path, source: Path, target: Path, required: tuple[str, ...]) -> None:
-    """Move what was unpacked to its place, one rename for each top-level folder or file.
+    """Move what was unpacked to its place, one rename for each folder.
 
-    What is already at the target stays as it is; folders that are not required are left behind. A folder
-    of nothing but tools' leftovers counts as empty: they move into the new one.
+    What is already at the target stays as it is; a folder of nothing but tools' leftovers counts as empty,
+    and they move into the new one.
 
     Raises:
         RefusedEntry: a required folder is missing or empty.
@@ -101,16 +101,15 @@ def move_folders(archive: Path, source: Path, target: Path, required: tuple[str,
     for name in required:
         if not filled(source / name):
             raise RefusedEntry(f"{archive}: refused, holds no folder {name!r} with anything in it")
-    for entry in sorted(source.iterdir()):
-        place = target / entry.name
-        if entry.is_file() and not place.exists() and not is_leftover(entry.name):
-            entry.rename(place)
-        elif entry.name in required and not filled(place):
-            if place.is_dir():
-                for leftover in place.iterdir():
-                    os.replace(leftover, entry / leftover.name)
-                place.rmdir()
-            entry.rename(place)
+    for name in required:
+        place = target / name
+        if filled(place):
+            continue
+        if place.is_dir():
+            for leftover in place.iterdir():
+                os.replace(leftover, source / name / leftover.name)
+            place.rmdir()
+        (source / name).rename(place)
 
 
 # Name, size, whether it is a folder, and what unpacks it below a folder.
