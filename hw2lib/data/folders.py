@@ -12,7 +12,7 @@ from .images import filled
 
 
 @contextmanager
-def written_at_once(out: str | Path) -> Iterator[Path]:
+def atomic_directory(out: str | Path) -> Iterator[Path]:
     """A folder to write into, whose contents move to ``out`` when all are written.
 
     Raises:

@@ -11,7 +11,7 @@ from test_download import server as server  # the fixture with the archive in it
 
 from hw2lib.data import download, transfer
 from hw2lib.data.download import fetch, find
-from hw2lib.data.folders import written_at_once
+from hw2lib.data.folders import atomic_directory
 from hw2lib.errors import UserError
 
 
@@ -262,7 +262,7 @@ def test_a_stale_part_does_not_mix_in(tmp_path, link):
     else:
         (tmp_path / "new.part").mkdir()
         (tmp_path / "new.part" / "stale").touch()
-    with written_at_once(tmp_path / "new") as part:
+    with atomic_directory(tmp_path / "new") as part:
         (part / "fresh").touch()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["fresh"]
     assert not list((tmp_path / "elsewhere").iterdir())

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 from faults import cases
-from test_unpack import FILES, link, octal_header, pax, tar_of, tar_with, unpacked, zip_of
+from test_unpack import FILES, declared, link, octal_header, pax, tar_of, tar_with, unpacked, zip_of
 
 import hw2lib.data.unpack
 from hw2lib.errors import UserError
