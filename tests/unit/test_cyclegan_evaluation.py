@@ -17,7 +17,7 @@ from hw2lib.jobs.cyclegan import train_cyclegan
 from hw2lib.jobs.cyclegan_evaluation import references
 from hw2lib.jobs.evaluate import SECTIONS, evaluate_run, is_evaluated
 from hw2lib.runs.folder import read_json, write_json
-from hw2lib.runs.reader import read_table, select
+from hw2lib.runs.reader import read_table
 from hw2lib.training.settings import CycleGANConfig
 from hw2lib.translation.classifier import DomainClassifier, train_classifier, unseen
 from hw2lib.translation.distances import colour_distance, kernel_distance
@@ -195,7 +195,7 @@ def test_what_was_found_per_image_agrees_with_the_means(run):
     assert len(table["epoch"]) == 2 * 2 * 12  # epochs, directions, test images
     for row in metrics["translation"]["epochs"]:
         for domain in "AB":
-            images = select(table, epoch=row["epoch"], direction=domain)
+            images = table[(table["epoch"] == row["epoch"]) & (table["direction"] == domain)]
             assert images["image"].tolist() == list(range(12))
             assert images["taken"].mean() == pytest.approx(row[f"success_{domain}"], abs=1e-5)
             assert (images["changed"] > 0).all() and ((0 <= images["green"]) & (images["green"] <= 1)).all()
