@@ -23,6 +23,7 @@ from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
 from hw2lib.bilingual import EDITIONS
+from hw2lib.waiting import wait_passively
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "notebooks"
@@ -164,6 +165,7 @@ def main() -> None:
     parser.add_argument("action", choices=("store", "run", "check"))
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
+    wait_passively()  # for the kernels, which inherit it
     if options.action == "check":
         names = drifted()
         if names:

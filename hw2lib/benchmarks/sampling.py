@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hw2lib.data.synthetic.capsules import capsule_standin
+from hw2lib.data import synthetic_capsules
 from hw2lib.flows import MAF, DequantizedPixels, dependency_depth, inverse_stages, jacobi_inverse
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 
 from .peers import PEERS, build_peer
 
@@ -108,7 +108,7 @@ def interleaved_seconds(calls: dict[str, Callable[[], object]], repeats: int) ->
 def _own_rows(
     d: int, hidden: Sequence[int], repeats: int, report: Callable[[str], None]
 ) -> Iterator[SamplingRow]:
-    with weights_from(0):
+    with seeded_init(0):
         flow = MAF(d, hidden, transforms=1)
         u = torch.randn(1, d)
     x = flow.inverse(u)
@@ -152,7 +152,7 @@ def _own_rows(
 def train_quickly(flow: MAF, steps: int = 50) -> None:
     """A few steps of Adam on generated capsules: weights that neighbouring values depend on each other by."""
     size = max(16, math.isqrt((flow.features - 1) // 3) + 1)
-    images = capsule_standin(size, train=16, good=1, per_defect=1).train.flatten(1)[:, : flow.features]
+    images = synthetic_capsules(size, train=16, good=1, per_defect=1).train.flatten(1)[:, : flow.features]
     optimizer, noise = torch.optim.Adam(flow.parameters(), lr=1e-3), torch.Generator().manual_seed(0)
     for _ in range(steps):
         optimizer.zero_grad()

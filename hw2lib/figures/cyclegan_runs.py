@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from hw2lib.runs.reader import RecordedRun, Table, select
-from hw2lib.translation.colours import COLOURS
+from hw2lib.translation.colour_statistics import COLOURS
 
 from . import style
 
@@ -44,7 +44,7 @@ _WORDS = {
         "blur": "تاری {level}",
         "none": "بی‌آشفتگی",
         "to": "{a} به {b}",
-        "standin": "تصویرهای ساختگی",
+        "synthetic": "تصویرهای ساختگی",
         "before": "رنگ پیکسل پیش از ترجمه",
         "after": "سهم رنگ پس از ترجمه",
         "colours": ("سرخ", "نارنجی", "زرد", "سبز", "آبی", "روشنِ بی‌رنگ", "خاکستری", "تیره"),
@@ -55,7 +55,7 @@ _WORDS = {
         "discriminator": "discriminator loss",
         "generator": "generator loss",
         "rows": ("{a} to {b}", "and back to {a}", "{b} to {a}", "and back to {b}"),
-        "success": "taken for the target domain",
+        "success": "classified as the target domain",
         "colour": "colour distance to target (levels)",
         "classifier_kid": "KID (features of a\nclassifier trained here)",
         "cycle_psnr": "cycle PSNR (dB)",
@@ -72,7 +72,7 @@ _WORDS = {
         "blur": "blur {level}",
         "none": "undisturbed",
         "to": "{a} to {b}",
-        "standin": "generated images",
+        "synthetic": "generated images",
         "before": "colour of a pixel before",
         "after": "share by colour after the translation",
         "colours": ("red", "orange", "yellow", "green", "blue", "pale", "grey", "dark"),
@@ -94,13 +94,13 @@ _LOOKS = [
 _SMOOTH = 101  # values in the moving average of the losses
 
 
-def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, columns: int = 6) -> Figure:
+def raw_samples(images: dict[str, Tensor], pair: str, synthetic: bool, lang: str, columns: int = 6) -> Figure:
     """Training images of both domains, evenly spaced, as the networks see them.
 
     Args:
         images: per split, uint8 of shape (n, 3, side, side).
         pair: ``apple2orange`` or ``summer2winter``.
-        standin: whether they are generated; the figure then says so.
+        synthetic: whether they are generated; the figure then says so.
         lang: edition.
         columns: images of each domain.
     """
@@ -109,8 +109,8 @@ def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, 
         chosen = np.linspace(0, len(images[split]) - 1, columns).round().astype(int)
         rows.append(images[split][chosen].permute(0, 2, 3, 1).numpy())
     names = list(DOMAINS[pair][lang])
-    if standin:
-        names = [f"{name} ({_WORDS[lang]['standin']})" for name in names]
+    if synthetic:
+        names = [f"{name} ({_WORDS[lang]['synthetic']})" for name in names]
     return _sheet(np.stack(rows), names, lang, shown=128)
 
 

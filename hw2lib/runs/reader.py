@@ -129,11 +129,18 @@ class RecordedRun:
 
     @cached_property
     def translations(self) -> Table:
-        """What changed in each test image; the columns of :mod:`hw2lib.jobs.cyclegan_evaluation`."""
-        return read_table(self.path / "translations.csv")
+        """What changed in each test image; the columns of :mod:`hw2lib.jobs.cyclegan_evaluation`.
+
+        The column ``taken`` is ``classified_as_target`` here.
+        """
+        table = read_table(self.path / "translations.csv")
+        return {"classified_as_target" if name == "taken" else name: table[name] for name in table}
 
     def colours_after(self, epoch: int, direction: str) -> dict[str, dict[str, float]]:
-        """Share of all pixels by colour before and, within that, after; see hw2lib.translation.colours."""
+        """Share of all pixels by colour before and, within that, after.
+
+        See :mod:`hw2lib.translation.colour_statistics`.
+        """
         shares: dict[str, dict[str, float]] = {}
         for row in self.metrics["colours"]:
             if (row["epoch"], row["direction"]) == (epoch, direction):

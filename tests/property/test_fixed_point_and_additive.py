@@ -49,11 +49,11 @@ def longest_path(made: MADE) -> int:
 
 @SETTINGS
 @given(blocks(), st.booleans())
-def test_the_fixed_point_is_the_inverse(block, standardize):
+def test_the_fixed_point_is_the_inverse(block, normalizing):
     made, u = block
-    y, passes = jacobi_inverse(made, u, standardize)
+    y, passes = jacobi_inverse(made, u, normalizing)
     for other in (naive_inverse, staged_inverse):
-        torch.testing.assert_close(y, other(made, u, standardize), rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(y, other(made, u, normalizing), rtol=1e-10, atol=1e-10)
     depth = dependency_depth(made.degrees, made.features)
     assert depth == longest_path(made) <= len(inverse_stages(made.degrees, made.features)) - 1
     assert 1 <= passes <= depth + 1

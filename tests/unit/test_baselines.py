@@ -8,7 +8,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from hw2lib.anomaly.detectors import MeanImage, PCAResidual, PositionwiseGaussian, gaussian_derivatives
-from hw2lib.data import capsule_standin
+from hw2lib.data import synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.baselines import RECORDED_FILES, BaselinesConfig, build_baselines, run_baselines
@@ -144,7 +144,7 @@ def test_one_image_has_no_covariance():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("baselines") / "run"
-    data = capsule_standin(16, train=30, good=5, per_defect=2)
+    data = synthetic_capsules(16, train=30, good=5, per_defect=2)
     assert run_baselines(SMALL, data, out)
     return out, data
 
@@ -167,7 +167,7 @@ def test_a_run_leaves_scores_of_every_method_and_image(run):
 
 def test_the_test_images_are_not_used_for_fitting(run, tmp_path):
     out, data = run
-    few = capsule_standin(16, train=30, good=5, per_defect=1)
+    few = synthetic_capsules(16, train=30, good=5, per_defect=1)
     run_baselines(SMALL, few, tmp_path / "few")
     tables = [read_table(folder / "scores.csv") for folder in (out, tmp_path / "few")]
     for method in build_baselines(SMALL):

@@ -18,7 +18,7 @@ from hw2lib.anomaly import (
     smooth,
     typicality_scores,
 )
-from hw2lib.data.synthetic.capsules import capsule_standin
+from hw2lib.data import synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
 from hw2lib.statistics import auroc
@@ -117,7 +117,7 @@ def test_the_highest_cells_are_averaged():
 
 
 def test_all_scores_take_what_a_flow_gives():
-    data, flow = capsule_standin(16, train=6, good=2, per_defect=1), MAF(768, (16,), 2)
+    data, flow = synthetic_capsules(16, train=6, good=2, per_defect=1), MAF(768, (16,), 2)
     nll, training = nll_scores(flow, data.test), nll_scores(flow, data.train)
     for scores in (
         typicality_scores(nll, training),

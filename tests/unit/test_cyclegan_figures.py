@@ -13,7 +13,7 @@ from hw2lib.figures import cyclegan_runs as figures
 from hw2lib.runs.folder import write_csv, write_json
 from hw2lib.runs.images import save_grid
 from hw2lib.runs.reader import RecordedRun
-from hw2lib.translation.colours import COLOURS
+from hw2lib.translation.colour_statistics import COLOURS
 from hw2lib.translation.steganography import PERTURBATIONS
 
 MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", "identity_l1")

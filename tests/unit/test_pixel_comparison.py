@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hw2lib.anomaly import nll_maps, pixel_auroc, pixel_auroc_report, smooth
-from hw2lib.data import capsule_standin, split_validation
+from hw2lib.data import split_validation, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.baselines import BaselinesConfig, build_baselines
@@ -34,7 +34,7 @@ FLOW = MAFConfig(
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pixels")
-    data = capsule_standin(16, train=30, good=5, per_defect=2)
+    data = synthetic_capsules(16, train=30, good=5, per_defect=2)
     assert train_maf(FLOW, data, folder / "flow", device="cpu")
     assert run_pixel_comparison(BASELINES, folder / "flow", data, folder / "run")
     return folder, data
@@ -95,7 +95,7 @@ def test_a_folder_without_a_flow_is_refused(run, tmp_path):
 
 def test_the_job_takes_the_flow_that_is_there_and_trains_one_otherwise(run, tmp_path, monkeypatch):
     folder, data = run
-    monkeypatch.setattr(jobs, "capsule_standin", lambda size: data)
+    monkeypatch.setattr(jobs, "load_capsules", lambda folder, size: data)
     monkeypatch.setattr(jobs, "named_profile", lambda name, profiles=None: BASELINES if profiles else FLOW)
     trained = []
 

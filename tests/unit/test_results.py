@@ -275,7 +275,9 @@ def test_each_test_image_is_judged_once_and_success_is_their_mean(translator, na
         for direction in "AB":
             images = select(run.translations, epoch=epoch, direction=direction)
             assert images["image"].tolist() == list(range(run.environment["data"][f"test{direction}"]))
-            assert images["taken"].mean() == pytest.approx(measures[f"success_{direction}"], abs=1e-5)
+            assert images["classified_as_target"].mean() == pytest.approx(
+                measures[f"success_{direction}"], abs=1e-5
+            )
             rows += len(images["image"])
     assert rows == len(run.translations["image"])
 

@@ -19,7 +19,7 @@ from hw2lib.jobs.maf import RECORDED_FILES, sample_images, train_maf
 from hw2lib.jobs.trained import load_flow
 from hw2lib.runs.folder import read_json, record, write_json
 from hw2lib.runs.reader import read_table, select
-from hw2lib.training.fit import fit
+from hw2lib.training.fit import fit_flow
 from hw2lib.training.maf import build_maf
 from hw2lib.training.settings import MAFConfig
 
@@ -240,7 +240,7 @@ def test_progress_is_reported_after_every_step(data, tmp_path):
         TINY.model_copy(update={"epochs": 2}), data, tmp_path / "run", device="cpu", report=events.append
     )
     assert [(e["epoch"], e["step"]) for e in events] == [(e, s) for e in (0, 1) for s in (1, 2, 3)]
-    assert all(e["steps"] == STEPS and e["train_bpd"] > 0 for e in events)
+    assert all(e["steps_per_epoch"] == STEPS and e["train_bpd"] > 0 for e in events)
     assert events[0]["val_bpd"] is None
     assert events[3]["val_bpd"] == pytest.approx(read_table(tmp_path / "run" / "losses.csv")["val_bpd"][0])
 
@@ -384,7 +384,7 @@ def test_fitting_a_small_flow_lowers_its_loss_and_repeats():
 
     def losses(seed):
         torch.manual_seed(1)
-        return fit(MAF(2, (16,), 2), data, steps=60, seed=seed)
+        return fit_flow(MAF(2, (16,), 2), data, steps=60, seed=seed)
 
     first = losses(0)
     # The entropy of the data is (1 + ln 2π) + ln 0.3.

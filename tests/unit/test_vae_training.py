@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from hw2lib.anomaly import vae_scores
 from hw2lib.cli import main
-from hw2lib.data import capsule_standin, split_validation
+from hw2lib.data import split_validation, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.flows import bits_per_dim
 from hw2lib.jobs import reproduce as jobs
@@ -38,7 +38,7 @@ CHECKPOINT = {"model.safetensors", "optimizer.safetensors", "state.json"}
 
 @pytest.fixture(scope="module")
 def data():
-    return capsule_standin(16, train=20, good=4, per_defect=2)
+    return synthetic_capsules(16, train=20, good=4, per_defect=2)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_a_run_leaves_its_files(run, data):
     assert VAEConfig.model_validate(read_json(run / "config.json")) == TINY
     facts = read_json(run / "environment.json")
     assert facts["data"] == {
-        "name": "capsule-standin",
+        "name": "capsule-synthetic",
         "checksum": data.checksum,
         "train": 20,
         "test": len(data.test),
