@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hw2lib.data import capsule_standin, load_mvtec, unpaired_standin
-from hw2lib.data.unpaired import load_unpaired
+from hw2lib.data.source import load_capsules, load_pair
 from hw2lib.errors import UserError
 from hw2lib.runs.folder import record
 from hw2lib.runs.reader import paper_root
-from hw2lib.training.devices import resolve_device, spare_waiting
+from hw2lib.training.devices import gpu_settings, resolve_device
 from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES
 from hw2lib.training.settings import profile as named_profile
 
@@ -20,6 +19,8 @@ from .cyclegan import recorded_files, train_cyclegan
 from .evaluate import evaluate_run, is_evaluated
 from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstruction
 from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
+from .likelihood import RECORDED_FILES as LIKELIHOOD_FILES
+from .likelihood import run_likelihood
 from .maf import RECORDED_FILES, train_maf
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
 from .pixel_comparison import run_pixel_comparison
@@ -51,67 +52,80 @@ class Job:
 
 def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile).model_copy(update={"seed": seed})
-    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return train_maf(config, category, out, resume=(out / "state.json").exists(), device=device)
 
 
 def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
-    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return run_baselines(config, category, out)
+
+
+def _flow_of_the_seed(profile: str, seed: int, data: Path | None, out: Path, device: str) -> Path | None:
+    """The run of maf-capsule beside a job's own, trained first where it is not there; None if stopped."""
+    name = "maf-capsule" if profile == "paper" else f"maf-capsule-{profile}"
+    flow_run = out.parents[1] / name / f"seed-{seed}"
+    trained = has_metrics(flow_run) or _maf(profile, seed, data, flow_run, device)
+    return flow_run if trained else None
+
+
+def _likelihood(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    flow_run = _flow_of_the_seed(profile, seed, data, out, device)
+    if flow_run is None:
+        return False
+    config = named_profile(profile).model_copy(update={"seed": seed})
+    return run_likelihood(config, flow_run, load_capsules(data, config.size), out, device)
 
 
 def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     """With the flow of the job maf-capsule, which is trained first where it is not there."""
-    name = "maf-capsule" if profile == "paper" else f"maf-capsule-{profile}"
-    flow_run = out.parents[1] / name / f"seed-{seed}"
-    if not has_metrics(flow_run) and not _maf(profile, seed, data, flow_run, device):
+    flow_run = _flow_of_the_seed(profile, seed, data, out, device)
+    if flow_run is None:
         return False
     config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
     size = named_profile(profile).size
-    category = capsule_standin(size) if data is None else load_mvtec(data, size)
+    category = load_capsules(data, size)
     return run_pixel_comparison(config, flow_run, category, out)
 
 
 def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
-    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return train_vae(config, category, out, resume=(out / "state.json").exists(), device=device)
 
 
 def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, FLOW_RECONSTRUCTION_PROFILES).model_copy(update={"seed": seed})
-    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return run_flow_reconstruction(config, category, out, device)
 
 
-def _cyclegan(standin: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     resume = (out / "state.json").exists()
     if resume:  # in the precision in which it was begun
         config = cyclegan_config(out)
     else:
         config = named_profile(profile, CYCLEGAN_PROFILES)
         if profile == "paper":  # a quick run is too short to compile for
-            config = spare_waiting(config, resolve_device(device))
-    if data is None:
-        images = unpaired_standin(standin, config.size, config.recipe)
-    else:
-        images = load_unpaired(data, config.size, config.recipe)
+            config = gpu_settings(config, resolve_device(device))
+    images = load_pair(pair, data, config.size, config.recipe)
     if has_metrics(out):  # of a run that ended before some measure was made
         evaluate_run(out, images, device)
         return True
     return train_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
 
 
-def _cyclegan_job(standin: str, folder: str) -> Job:
+def _cyclegan_job(pair: str, folder: str) -> Job:
     files = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
-    return Job((0,), folder, files, partial(_cyclegan, standin), complete=is_evaluated)
+    return Job((0,), folder, files, partial(_cyclegan, pair), complete=is_evaluated)
 
 
 JOBS = {
     "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
     "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
+    "likelihood-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", LIKELIHOOD_FILES, _likelihood),
     "vae-capsule": Job((0, 1, 2), "mvtec/capsule", VAE_FILES, _vae),
     "flow-reconstruction-capsule": Job(
         (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction
