@@ -75,8 +75,8 @@ def translations(
 def wrong_pairs(shares: Sequence[float], realistic: Mapping[str, Sequence[float]], lang: str) -> Figure:
     """Share of realistic outputs over the share of wrong pairs, for the losses ``l1`` and ``l2``."""
     fig, ax = plt.subplots(figsize=(5.4, 3.0))
-    lines = pd.DataFrame({localize(_LOSSES[name], lang): values for name, values in realistic.items()}, shares)
-    sns.lineplot(lines, dashes=False, markers=["o", "s"], ms=6, ax=ax)
+    lines = {localize(name, lang): realistic[loss] for loss, name in _LOSSES.items()}
+    sns.lineplot(pd.DataFrame(lines, shares), dashes=False, markers=["o", "s"], ms=6, ax=ax)
     ax.set(xlabel=localize(_WRONG, lang), ylabel=localize(_REALISTIC, lang), ylim=(-0.04, 1.04))
     return fig
 
@@ -120,7 +120,8 @@ def weights(
         needed: the movement to the nearest realistic output.
         lang: ``fa`` or ``en``.
     """
-    groups = {localize(_RANDOM, lang): style.COLORS["train"], localize(_COPY, lang): style.COLORS["anomalous"]}
+    colors = {_RANDOM: style.COLORS["train"], _COPY: style.COLORS["anomalous"]}
+    groups = {localize(name, lang): color for name, color in colors.items()}
     group = np.where(copies, *reversed(groups))
     fig, axes = plt.subplots(1, 2, figsize=(7.6, 3.3))
     for ax, values, label in ((axes[0], realistic, _REALISTIC), (axes[1], moved, _MOVEMENT)):

@@ -16,7 +16,9 @@ _TINT = (1.0, 0.0, -1.0)  # a warm sky is redder and less blue
 class Domain(Protocol):
     """What a toy training draws from."""
 
-    dim: int
+    @property
+    def dim(self) -> int:
+        """Values per point."""
 
     def sample(self, n: int, members: int, generator: torch.Generator) -> Tensor:
         """n points for each of the members that are trained together, shape (n, members, dim)."""
