@@ -15,7 +15,7 @@ from hw2lib.jobs.flow_reconstruction import (
 )
 from hw2lib.jobs.trained import load_flow
 from hw2lib.runs.folder import read_json
-from hw2lib.runs.reader import paper_runs, read_table, select
+from hw2lib.runs.reader import paper_runs, read_table
 from hw2lib.statistics import auroc_per_defect
 from hw2lib.training.settings import MAFConfig
 
@@ -44,7 +44,8 @@ def test_the_table_is_that_of_the_flow(run, data):
     table, metrics = read_table(run / "scores.csv"), read_json(run / "metrics.json")
     assert table["file"].tolist() == data.test_files
     flow, _ = load_flow(run / "flow")
-    np.testing.assert_allclose(table["nll"], nll_scores(flow, data.test), rtol=1e-6)
+    rounding = 3 * TINY.size**2 * np.finfo(np.float32).eps  # of the sum over pixels in single precision
+    np.testing.assert_allclose(table["nll"], nll_scores(flow, data.test), rtol=rounding)
     sets = out_of_distribution_images(16) | {"test": data.test}
     for precision, model in (("single", flow), ("double", flow.double())):
         for name, images in sets.items():
@@ -89,7 +90,7 @@ def test_the_recorded_runs_agree_with_their_scores(monkeypatch):
         assert {path.name for path in run.path.iterdir()} == set(RECORDED_FILES)
         assert MAFConfig.model_validate(run.config) == paper.model_copy(update={"seed": run.seed})
         assert run.environment["data"] == flow.environment["data"]
-        assert run.scores["file"].tolist() == select(flow.scores, weights="ema")["file"].tolist()
+        assert run.scores["file"].tolist() == flow.scores.query("weights == 'ema'")["file"].tolist()
         for name in ("nll", "single", "double"):
             areas = auroc_per_defect(run.scores["defect"], run.scores[name])
             recorded = {k: v["value"] for k, v in run.metrics[name]["auroc"].items()}
