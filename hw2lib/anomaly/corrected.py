@@ -36,7 +36,7 @@ def typicality_scores(nll: ArrayLike, training_nll: ArrayLike) -> np.ndarray:
     Returns:
         Nats, shape (n,).
 
-    Source: Nalisnick et al. 2019, section 3, for batches of one image.
+    Source: Nalisnick et al. 2019, for batches of one image.
 
     Example:
         >>> typicality_scores([1.0, 5.0], [2.0, 4.0]).tolist()
@@ -79,7 +79,7 @@ def complexity_scores(nll: ArrayLike, images: Tensor, file: Literal["png", "jpeg
     Returns:
         Bits, shape (n,).
 
-    Source: Serrà et al. 2020, equation 1; book: eq-dequantization.
+    Source: Serrà et al. 2020; book: eq-dequantization.
     """
     features = images[0].numel()
     total = image_bits_per_dim(np.asarray(nll, dtype=float), features) * features
@@ -95,7 +95,7 @@ def ratio_scores(nll: ArrayLike, background_nll: ArrayLike) -> np.ndarray:
         nll: −log p under the model of normal images, shape (n,).
         background_nll: the same under a model trained on images whose content is spoiled (:func:`corrupt`).
 
-    Source: Ren et al. 2019, equation 3.
+    Source: Ren et al. 2019.
 
     Example:
         >>> ratio_scores([5.0, 4.0], [3.0, 4.0]).tolist()
@@ -112,7 +112,7 @@ def corrupt(images: Tensor, share: float, generator: torch.Generator | None = No
         share: the probability, in [0, 1).
         generator: draws as much for every share above 0.
 
-    Source: Ren et al. 2019, section 3: perturbations for training the background model.
+    Source: Ren et al. 2019: perturbations for training the background model.
     """
     if share == 0:
         return images

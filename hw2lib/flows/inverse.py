@@ -81,7 +81,7 @@ def jacobi_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> tupl
     Returns:
         y of shape (batch, D), and the passes.
 
-    Source: Song, Meng, Liao and Ermon 2021, algorithm 1; for known graphs Wehenkel and Louppe 2021.
+    Source: Song, Meng, Liao and Ermon 2021 (nonlinear Jacobi); for known graphs Wehenkel and Louppe 2021.
     """
     _check(made, given)
     y = torch.zeros_like(given)

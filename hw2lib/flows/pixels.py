@@ -137,7 +137,7 @@ def dequantization_bound(
     Raises:
         ValueError: fewer than 2 draws.
 
-    Source: Theis et al. 2016, equation 3; Ho et al. 2019, section 3.1; book: eq-dequantization.
+    Source: Theis et al. 2016, section 3.1; Ho et al. 2019; book: eq-dequantization.
     """
     if draws < 2:
         raise ValueError(f"draws={draws}: a standard error needs at least 2")
