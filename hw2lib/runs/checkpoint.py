@@ -64,7 +64,9 @@ def save_training_state(out: Path, state: TrainingState) -> None:
     progress = {name: getattr(state, name) for name in state.PROGRESS}
     parts = {name: _bare(network).state_dict() for name, network in state.networks.items()}
     parts[OPTIMIZER] = moments(state.optimizer)
-    files = {out / name: tensors_writer(tensors, _mark(progress)) for name, tensors in parts.items()}
+    files: dict[Path, Callable[[Path], object]] = {
+        out / name: tensors_writer(tensors, _mark(progress)) for name, tensors in parts.items()
+    }
     files[out / STATE] = lambda path: path.write_bytes(json_bytes(progress))
     write_together(files)
 
