@@ -1,6 +1,7 @@
 """Figures of chapter 5: how depth and time grow with the dimension, and what few stages cost."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from . import style
 
-_WORDS = {
+_WORDS: dict[str, dict[str, Any]] = {
     "fa": {
         "size": "بُعد داده",
         "depth": "گام‌های پیاپی در هر بلوک",
