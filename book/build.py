@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from hw2lib.data import capsule_standin
+from hw2lib.data import synthetic_capsules
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
@@ -78,9 +78,7 @@ def stage(stored: bool) -> None:
     vazirmatn = ROOT / "node_modules" / "vazirmatn"
     for weight in ("Regular", "Bold"):
         shutil.copy(vazirmatn / "fonts" / "webfonts" / f"Vazirmatn-{weight}.woff2", fonts)
-        digits = vazirmatn / "misc" / "Farsi-Digits" / "fonts" / "webfonts"
-        shutil.copy(digits / f"Vazirmatn-FD-{weight}.woff2", fonts)
-    icon = capsule_standin(64, train=1).train[0].permute(1, 2, 0).numpy()
+    icon = synthetic_capsules(64, train=1).train[0].permute(1, 2, 0).numpy()
     Image.fromarray(icon).save(static / "favicon.ico")
     mathjax = ROOT / "node_modules" / "mathjax" / "es5"
     (static / "mathjax").mkdir()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hw2lib.flows import MAF, inverse_stages
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 
 from .peers import PEERS, build_peer
 
@@ -105,7 +105,7 @@ def interleaved_seconds(calls: dict[str, Callable[[], object]], repeats: int) ->
 def _own_rows(
     d: int, hidden: Sequence[int], repeats: int, report: Callable[[str], None]
 ) -> Iterator[SamplingRow]:
-    with weights_from(0):
+    with seeded_init(0):
         flow = MAF(d, hidden, transforms=1)
         u = torch.randn(1, d)
     x = flow.inverse(u)

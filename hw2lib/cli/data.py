@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(no_args_is_help=True)
 
-# Generated stand-ins: the name on the command line and the function in hw2lib.data that writes it.
+# Synthetic sets: the name on the command line and the function in hw2lib.data that writes it.
 MAKERS = {
     "capsules": "make_capsules",
     "apple2orange": "make_apple2orange",
@@ -19,14 +19,14 @@ MAKERS = {
 
 @app.command("list")
 def list_sets() -> None:
-    """List the data sets that can be fetched and the stand-ins that can be generated."""
+    """List the data sets that can be fetched and the synthetic sets that can be generated."""
     from hw2lib.data.download import DATASETS
 
     for name, dataset in DATASETS.items():
         typer.echo(f"{name:24} get   {_size(dataset.size):>9}  {dataset.description}")
         typer.echo(f"{'':24}       {'':9}  {dataset.licence}")
     for name in MAKERS:
-        typer.echo(f"{name:24} make  {'':>9}  generated stand-in, deterministic, made by this package")
+        typer.echo(f"{name:24} make  {'':>9}  synthetic set, deterministic, made by this package")
 
 
 @app.command("get")
@@ -54,16 +54,16 @@ def get(
 
 @app.command("make")
 def make(
-    name: Annotated[str, typer.Argument(help="a stand-in from `hw2 data list`")],
+    name: Annotated[str, typer.Argument(help="a synthetic set from `hw2 data list`")],
     out: Annotated[Path, typer.Option(help="folder to write")],
     seed: Annotated[int, typer.Option(help="random seed", min=0)] = 0,
     size: Annotated[int | None, typer.Option(help="height and width in pixels", min=16)] = None,
 ) -> None:
-    """Generate a stand-in data set in the official folder layout."""
+    """Generate a synthetic data set in the official folder layout."""
     from hw2lib.errors import UserError
 
     if name not in MAKERS:
-        raise UserError(f"{name}: no such stand-in; expected {', '.join(MAKERS)}")
+        raise UserError(f"{name}: no such synthetic set; expected {', '.join(MAKERS)}")
     import hw2lib.data
 
     options = {} if size is None else {"size": size}

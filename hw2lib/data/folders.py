@@ -11,7 +11,7 @@ from .unpack import filled
 
 
 @contextmanager
-def written_at_once(out: str | Path) -> Iterator[Path]:
+def atomic_directory(out: str | Path) -> Iterator[Path]:
     """A folder to write into, whose contents move to ``out`` when all are written.
 
     Raises:

@@ -44,7 +44,7 @@ class UnpairedImages:
     duplicates: list[list[str]]
 
     @property
-    def steps(self) -> int:
+    def epoch_length(self) -> int:
         """Images of the larger training split: one pass over it is an epoch."""
         return max(len(self.images["trainA"]), len(self.images["trainB"]))
 
@@ -125,13 +125,13 @@ def duplicates_report(groups: list[list[str]]) -> dict[str, int]:
     return counts
 
 
-def epoch_order(n: int, steps: int, generator: torch.Generator) -> Tensor:
-    """Indices for ``steps`` images out of n: whole passes in random order, the last one cut short.
+def epoch_order(n: int, count: int, generator: torch.Generator) -> Tensor:
+    """Indices for ``count`` images out of n: whole passes in random order, the last one cut short.
 
     Each domain gets an order of its own; the smaller one begins again before the larger one ends.
     """
-    passes = [torch.randperm(n, generator=generator) for _ in range(-(-steps // n))]
-    return torch.cat(passes)[:steps]
+    passes = [torch.randperm(n, generator=generator) for _ in range(-(-count // n))]
+    return torch.cat(passes)[:count]
 
 
 def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:

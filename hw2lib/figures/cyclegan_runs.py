@@ -62,13 +62,13 @@ _SMOOTH = 101  # steps in the moving average of the losses
 
 
 @style.bilingual
-def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, columns: int = 6) -> Figure:
+def raw_samples(images: dict[str, Tensor], pair: str, synthetic: bool, lang: str, columns: int = 6) -> Figure:
     """Training images of both domains, evenly spaced, as the networks see them.
 
     Args:
         images: per split, uint8 of shape (n, 3, side, side).
         pair: ``apple2orange`` or ``summer2winter``.
-        standin: whether they are generated; the figure then says so.
+        synthetic: whether they are generated; the figure then says so.
         lang: ``fa`` or ``en``.
         columns: images of each domain.
     """
@@ -77,7 +77,7 @@ def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, 
         chosen = np.linspace(0, len(images[split]) - 1, columns).round().astype(int)
         rows.append(images[split][chosen].permute(0, 2, 3, 1).numpy())
     names = [localize(name, lang) for name in DOMAINS[pair]]
-    if standin:
+    if synthetic:
         names = [localize(_GENERATED, lang).format(name=name) for name in names]
     return _sheet(np.stack(rows), names, shown=128)
 

@@ -23,7 +23,7 @@ class AutoregressiveFlow(nn.Module):
         layout: ``"staircase"`` or ``"dense"``, see :class:`~hw2lib.flows.made.MADE`.
         degrees: see :class:`~hw2lib.flows.made.MADE`; random degrees differ from block to block.
         seed: for random degrees.
-        steps: see :class:`~hw2lib.flows.made.MADE`.
+        rectangles: see :class:`~hw2lib.flows.made.MADE`.
 
     Raises:
         ValueError: there is no block, or MADE refuses an argument.
@@ -37,14 +37,14 @@ class AutoregressiveFlow(nn.Module):
         layout: str = "staircase",
         degrees: str | Sequence[Tensor] = "spread",
         seed: int = 0,
-        steps: int | None = None,
+        rectangles: int | None = None,
     ) -> None:
         super().__init__()
         if transforms < 1:
             raise ValueError(f"transforms={transforms}: a flow needs at least one block")
         self.features = features
         self.blocks = nn.ModuleList(
-            MADE(features, hidden_features, layout, degrees, seed + 1000 * k, steps)
+            MADE(features, hidden_features, layout, degrees, seed + 1000 * k, rectangles)
             for k in range(transforms)
         )
 

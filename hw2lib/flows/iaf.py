@@ -94,5 +94,5 @@ class IAF(AutoregressiveFlow):
 
 
 def _solve_by_passes(made: MADE, x: Tensor) -> tuple[Tensor, Tensor]:
-    u = naive_passes(made, x, standardize=True)
+    u = naive_passes(made, x, normalizing=True)
     return affine_plain(x, *made.unbounded(u), made.bound)

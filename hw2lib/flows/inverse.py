@@ -3,7 +3,7 @@ r"""Solve a MADE block for its own input: D passes, or one stage per distinct hi
 A block is asked for the y that belongs to a given g where y_i needs y_1…y_{i−1}:
 
     y_i = g_i · exp(α_i(y_{<i})) + μ_i(y_{<i})        sampling from a MAF,
-    y_i = (g_i − μ_i(y_{<i})) · exp(−α_i(y_{<i}))     the density of an IAF (``standardize``).
+    y_i = (g_i − μ_i(y_{<i})) · exp(−α_i(y_{<i}))     the density of an IAF (``normalizing``).
 
 The naive way runs the network once per dimension. But the network sees y through hidden units, and a
 layer of H units has at most H distinct degrees: all outputs between two neighbouring degrees depend on
@@ -27,31 +27,31 @@ from .made import MADE
 from .stages import inverse_stages
 
 
-def naive_passes(made: MADE, given: Tensor, standardize: bool = False) -> Tensor:
+def naive_passes(made: MADE, given: Tensor, normalizing: bool = False) -> Tensor:
     """The solution y by D passes of the whole network, which autograd follows; (batch, D)."""
     _check(made, given)
     y = torch.zeros_like(given)
     for i in range(made.features):
         mean, log_scale = (part[:, i] for part in made(y))
         y = y.clone()  # the network has seen the old one, and its gradient needs that
-        y[:, i] = _step(given[:, i], mean, log_scale, standardize)
+        y[:, i] = _transform(given[:, i], mean, log_scale, normalizing)
     return y
 
 
 @torch.no_grad()
-def naive_inverse(made: MADE, given: Tensor, standardize: bool = False) -> Tensor:
+def naive_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> Tensor:
     """The solution y by D passes of the whole network, without a gradient; (batch, D)."""
-    return naive_passes(made, given, standardize)
+    return naive_passes(made, given, normalizing)
 
 
 @torch.no_grad()
-def staged_inverse(made: MADE, given: Tensor, standardize: bool = False) -> Tensor:
+def staged_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> Tensor:
     """The solution y by stages; ``given`` and y of shape (batch, D).
 
     Args:
         made: the block.
         given: g, the noise of a MAF or the data of an IAF.
-        standardize: solve y_i = (g_i − μ_i)·exp(−α_i) instead of y_i = g_i·exp(α_i) + μ_i.
+        normalizing: solve y_i = (g_i − μ_i)·exp(−α_i) instead of y_i = g_i·exp(α_i) + μ_i.
 
     Raises:
         ValueError: ``given`` has another shape, dtype or device than the block asks for.
@@ -59,8 +59,8 @@ def staged_inverse(made: MADE, given: Tensor, standardize: bool = False) -> Tens
     _check(made, given)
     if given.device.type == "cpu" and given.dtype in (torch.float32, torch.float64):
         solve = compiled_inverse if len(given) == 1 else grouped_inverse
-        return solve(made, given, standardize)
-    return staged_inverse_plain(made, given, standardize)
+        return solve(made, given, normalizing)
+    return staged_inverse_plain(made, given, normalizing)
 
 
 def inverse_method(name: str) -> Callable[..., Tensor]:
@@ -72,7 +72,7 @@ def inverse_method(name: str) -> Callable[..., Tensor]:
 
 
 @torch.no_grad()
-def staged_inverse_plain(made: MADE, given: Tensor, standardize: bool = False) -> Tensor:
+def staged_inverse_plain(made: MADE, given: Tensor, normalizing: bool = False) -> Tensor:
     """The staged inverse as it is explained: stage after stage, on any device."""
     given = given.t()
     y = torch.empty_like(given, memory_format=torch.contiguous_format)
@@ -86,7 +86,7 @@ def staged_inverse_plain(made: MADE, given: Tensor, standardize: bool = False) -
         lo, hi = stage.outputs
         mean = _affine(made.mean, lo, hi, 0, seen, below)
         log_scale = _affine(made.log_scale, lo, hi, 0, seen, below).clamp(-made.bound, made.bound)
-        y[lo:hi] = _step(given[lo:hi], mean, log_scale, standardize)
+        y[lo:hi] = _transform(given[lo:hi], mean, log_scale, normalizing)
     return y.t()
 
 
@@ -101,8 +101,8 @@ def _check(made: MADE, given: Tensor) -> None:
         )
 
 
-def _step(given: Tensor, mean: Tensor, log_scale: Tensor, standardize: bool) -> Tensor:
-    if standardize:
+def _transform(given: Tensor, mean: Tensor, log_scale: Tensor, normalizing: bool) -> Tensor:
+    if normalizing:
         return (given - mean) * torch.exp(-log_scale)
     return given * torch.exp(log_scale) + mean
 

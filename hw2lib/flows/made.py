@@ -11,8 +11,8 @@ from .masked_linear import MaskedLinear
 
 LAYOUTS = ("staircase", "dense")
 # The report's MAF multiplies by exp(−α): outside ±7 one dimension would be scaled a thousandfold.
-LOG_SCALE_BOUND = 7.0
-_UNITS_PER_STEP, _MOST_STEPS = 32, 16
+LOG_SCALE_CLAMP = 7.0
+_UNITS_PER_RECTANGLE, _MOST_RECTANGLES = 32, 16
 
 
 class MADE(nn.Module):
@@ -30,7 +30,7 @@ class MADE(nn.Module):
         degrees: ``"spread"``, ``"random"``, or one integer tensor per hidden layer with values in
             0…D−1. Degrees are sorted: the order of units in a layer carries no meaning.
         seed: for random degrees.
-        steps: into how many rectangles the stairs are cut; by default one per 32 units, at most 16.
+        rectangles: into how many rectangles the stairs are cut; by default one per 32 units, at most 16.
 
     Shapes:
         x: (batch, D) → (μ, α), each (batch, D).
@@ -55,18 +55,18 @@ class MADE(nn.Module):
         layout: str = "staircase",
         degrees: str | Sequence[Tensor] = "spread",
         seed: int = 0,
-        steps: int | None = None,
+        rectangles: int | None = None,
     ) -> None:
         super().__init__()
         if layout not in LAYOUTS:
             raise ValueError(f"layout={layout!r}: expected one of {LAYOUTS}")
         self.features, self.hidden_features = features, tuple(hidden_features)
-        self.layout, self.steps, self.bound = layout, steps, LOG_SCALE_BOUND
+        self.layout, self.rectangles, self.bound = layout, rectangles, LOG_SCALE_CLAMP
         self.degrees = resolve_degrees(features, self.hidden_features, degrees, seed)
         if layout == "dense":
             *hidden, mean, log_scale = _masked_layers(features, self.degrees)
         else:
-            *hidden, mean, log_scale = _staircase_layers(features, self.degrees, steps)
+            *hidden, mean, log_scale = _staircase_layers(features, self.degrees, rectangles)
         self.hidden = nn.ModuleList(hidden)
         self.mean, self.log_scale = mean, log_scale
         # A flow starts near the identity: small outputs, so that 50,000 of them do not blow up.
@@ -124,7 +124,8 @@ class MADE(nn.Module):
     def to_layout(self, layout: str) -> "MADE":
         """The same function in the given layout, as a new module with weights of its own."""
         with torch.random.fork_rng(devices=[]):
-            other = MADE(self.features, self.hidden_features, layout, self.degrees, steps=self.steps)
+            shape = self.features, self.hidden_features
+            other = MADE(*shape, layout, self.degrees, rectangles=self.rectangles)
         other = other.to(device=self.mean.bias.device, dtype=self.mean.bias.dtype)
         other.bound = self.bound
         for source, target in zip(self.layers(), other.layers(), strict=True):
@@ -139,22 +140,23 @@ def _masked_layers(features: int, degrees: list[Tensor]) -> list[nn.Module]:
     return [MaskedLinear(m) for m in (*hidden, output, output)]
 
 
-def _staircase_layers(features: int, degrees: list[Tensor], steps: int | None) -> list[nn.Module]:
+def _staircase_layers(features: int, degrees: list[Tensor], rectangles: int | None) -> list[nn.Module]:
     inputs = torch.arange(1, features + 1)
     layers: list[nn.Module] = []
     seen = inputs
     for seeing in degrees:
         prefix = prefix_lengths(seen, seeing, strict=False)
-        layers.append(StaircaseLinear(prefix, len(seen), unit_cuts(len(seeing), steps)))
+        layers.append(StaircaseLinear(prefix, len(seen), unit_cuts(len(seeing), rectangles)))
         seen = seeing
     prefix = prefix_lengths(seen, inputs, strict=True)
     # Outputs are cut where they begin to see the next group of hidden units.
-    cuts = torch.searchsorted(prefix, torch.tensor(unit_cuts(len(seen), steps)), right=True).unique().tolist()
+    edges = torch.tensor(unit_cuts(len(seen), rectangles))
+    cuts = torch.searchsorted(prefix, edges, right=True).unique().tolist()
     cuts = [c for c in cuts if 0 < c < features]
     return [*layers, *(StaircaseLinear(prefix, len(seen), cuts) for _ in range(2))]
 
 
-def unit_cuts(units: int, steps: int | None) -> list[int]:
+def unit_cuts(units: int, rectangles: int | None) -> list[int]:
     """Where a layer's units are cut into equal groups."""
-    count = max(1, min(units, steps or min(_MOST_STEPS, units // _UNITS_PER_STEP)))
+    count = max(1, min(units, rectangles or min(_MOST_RECTANGLES, units // _UNITS_PER_RECTANGLE)))
     return [round(k * units / count) for k in range(1, count)]

@@ -12,7 +12,7 @@ from hw2lib.anomaly import nll_scores
 from hw2lib.flows import MAF, DequantizedPixels, bits_per_dim
 from hw2lib.runs.checkpoint import AVERAGE, MODEL
 from hw2lib.runs.folder import write_csv
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 from hw2lib.statistics import auroc_per_defect
 
 from .loop import EpochLoop
@@ -44,7 +44,7 @@ class MAFState:
 
 def build_maf(config: MAFConfig) -> MAF:
     """The flow of a configuration, with weights drawn from its seed."""
-    with weights_from(config.seed):
+    with seeded_init(config.seed):
         return MAF(3 * config.size**2, config.hidden_features, config.transforms, config.layout)
 
 

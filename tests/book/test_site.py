@@ -272,3 +272,21 @@ def test_downloads_hold_one_language(site, language):
         text = path.read_text("utf-8")
         assert f"lang-{OTHER[language]}" not in text, path
         assert bool(PERSIAN.search(text)) == (language == "fa"), path
+
+
+NUMBERED = re.compile(
+    r'<span class="(?:section-number|caption-number|eqno|std std-numref)">(.*?)</span>'
+    r'|<a class="reference internal" href="[^"]*#equation-[^"]*">(\([^<]*\))</a>',
+    re.S,
+)
+
+
+def test_numbers_are_in_the_digits_of_the_language(site, language):
+    shown = [
+        re.sub("<[^>]*>", "", match[1] or match[2])
+        for path in files(site, language)
+        for match in NUMBERED.finditer(path.read_text("utf-8"))
+    ]
+    assert len(shown) > 200
+    foreign = "[0-9]" if language == "fa" else "[۰-۹]"
+    assert not [text for text in shown if re.search(foreign, text)]

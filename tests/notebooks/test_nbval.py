@@ -105,7 +105,7 @@ def test_stored_outputs_are_what_the_code_gives(source, result):
     assert_every_cell_passed(result, source.with_suffix(".ipynb"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
 def test_stored_outputs_are_what_one_thread_gives(source, result):
     assert_every_cell_passed(result, source.with_suffix(".ipynb"))

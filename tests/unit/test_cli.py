@@ -94,7 +94,7 @@ def test_without_data_quick_runs_use_the_stand_in(hw2, tmp_path):
     assignments = [argument for setting in settings for argument in ("--set", setting)]
     code, printed, _ = hw2("train", "maf", "--device", "cpu", *assignments)
     assert code == 0 and printed == f"{Path('runs/maf-quick')}: finished\n"
-    assert read_json(Path("runs/maf-quick/environment.json"))["data"]["name"] == "capsule-standin"
+    assert read_json(Path("runs/maf-quick/environment.json"))["data"]["name"] == "capsule-synthetic"
 
 
 def test_interrupted_and_resumed(hw2, category, tmp_path, monkeypatch):
@@ -314,7 +314,7 @@ def test_wrong_sampling_and_scoring_is_named_and_leaves_nothing(hw2, run, catego
 
 
 def test_wrong_stand_ins_are_named(hw2, tmp_path):
-    wrong(hw2("data", "make", "cars", "--out", tmp_path / "cars"), "cars: no such stand-in")
+    wrong(hw2("data", "make", "cars", "--out", tmp_path / "cars"), "cars: no such synthetic set")
     wrong(hw2("data", "make", "capsules", "--out", tmp_path / "small", "--size", 4), "--size")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "note.txt").write_text("words")
@@ -333,5 +333,5 @@ def test_the_installed_command_ends_with_the_same_code_and_line(tmp_path):
     command = [program, "data", "make", "cars", "--out", "cars"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("hw2: cars: no such stand-in") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("hw2: cars: no such synthetic set") and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())

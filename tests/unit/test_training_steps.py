@@ -5,7 +5,7 @@ import signal
 import pytest
 import torch
 
-from hw2lib.data import capsule_standin, split_validation
+from hw2lib.data import split_validation, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.experiments import checkerboards
 from hw2lib.flows import DequantizedPixels
@@ -30,7 +30,7 @@ STEPS = 6  # in two epochs of 9 training images in batches of 4, 4 and 1
 
 @pytest.fixture(scope="module")
 def data():
-    return capsule_standin(16, train=10, good=2, per_defect=1)
+    return synthetic_capsules(16, train=10, good=2, per_defect=1)
 
 
 @pytest.fixture(params=MODELS)

@@ -36,7 +36,7 @@ def solve_block(made: MADE, x: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         u and α, each (batch, D); log|det ∂u/∂x| is −Σ_i α_i.
     """
-    solution = staged_inverse(made, x.detach(), standardize=True)
+    solution = staged_inverse(made, x.detach(), normalizing=True)
     hidden = made.activations(solution)
     log_scale = made.log_scale(hidden[-1])
     u, alpha = affine_plain(x, made.mean(hidden[-1]), log_scale, made.bound)
