@@ -32,7 +32,7 @@ _PANELS = {
     "G": ("generator", ("G_A", "G_B")),
 }
 _MEASURES = {
-    "success": Text("سهم پذیرفته در دامنهٔ مقصد", "taken for the target domain"),
+    "success": Text("سهم پذیرفته در دامنهٔ مقصد", "classified as the target domain"),
     "colour": Text("فاصلهٔ رنگ تا مقصد (سطح)", "colour distance to target (levels)"),
     "classifier_kid": Text(
         "فاصلهٔ KID (با ویژگی‌های\nرده‌بند آموزش‌دیده در همین‌جا)", "KID (features of a\nclassifier trained here)"
@@ -160,12 +160,13 @@ def colours(run: RecordedCycleGAN, pair: str, lang: str) -> Figure:
             shares = run.colours_after(epoch, direction)
             totals = shares.sum(axis=1)
             became = shares.div(totals.where(totals > 0), axis=0).fillna(0.0)
-            sns.heatmap(became, vmin=0, vmax=1, cmap="viridis", cbar=False, square=True, lw=0.5, ax=ax)
+            # Without hues: those of a colour map would be taken for the colours that are counted.
+            look = {"vmin": 0, "vmax": 1, "cmap": "Greys", "lw": 0.5, "linecolor": "#dddddd"}
+            sns.heatmap(became, cbar=False, square=True, ax=ax, **look)
             ax.tick_params(length=0)
             ax.set(xlabel="", ylabel="", title=f"{localize(way, lang)}\n{localize(epoch_name(epoch), lang)}")
-        before = [
-            localize([name, Number(total, ".0%")], lang) for name, total in zip(names, totals, strict=True)
-        ]
+        named = zip(names, totals, strict=True)
+        before = [f"{name} {localize(Number(total, '.0%'), lang)}" for name, total in named]
         row[0].set_yticklabels(before, rotation=0)
         row[0].set_ylabel(localize(_BEFORE, lang))
     for ax in axes[-1]:

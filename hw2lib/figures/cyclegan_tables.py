@@ -62,7 +62,7 @@ def counts_table(data: Mapping[str, int], pair: str) -> Shown:
         ),
         [
             Text("دامنه", "domain"),
-            Text("تصویر", "images of"),
+            Text("تصاویر", "images"),
             Text("آموزش", "training"),
             Text("آزمون", "test"),
         ],
@@ -72,7 +72,7 @@ def counts_table(data: Mapping[str, int], pair: str) -> Shown:
 def sheets_table(run: RecordedCycleGAN, pair: str) -> Shown:
     """The size of each sheet of outputs, and the share of all outputs that the judge takes for the target."""
     measures = run.measures.set_index("epoch")
-    accepted = Text("پذیرفته در مقصد", "taken for the target")
+    accepted = Text("پذیرفته در مقصد", "classified as target")
     heads = (Text(f"{accepted.fa}: {w.fa}", f"{accepted.en}: {w.en}") for w in directions(pair).values())
     rows = []
     for epoch in run.epochs:
@@ -84,22 +84,23 @@ def sheets_table(run: RecordedCycleGAN, pair: str) -> Shown:
     )
 
 
-def measures_table(run: RecordedCycleGAN, pair: str) -> Shown:
-    """The six measures by direction, between those of untranslated images and of real ones of the target."""
+def measures_table(run: RecordedCycleGAN, pair: str, direction: str) -> Shown:
+    """The six measures of a direction, between those of untranslated images and of real ones of the target.
+
+    Args:
+        run: a recorded run.
+        pair: ``apple2orange`` or ``summer2winter``.
+        direction: ``A`` for A → B, or ``B``.
+    """
     names = {epoch: epoch_name(epoch) for epoch in run.epochs}
     names |= {
         "source": Text("ترجمه‌نشده", "untranslated"),
         "real": Text("تصویر واقعی مقصد", "real target"),
     }
     return table(
-        (
-            (way, names[images], *values)
-            for direction, way in directions(pair).items()
-            for images, *values in run.measures_of(direction).itertuples()
-        ),
+        ((names[images], *values) for images, *values in run.measures_of(direction).itertuples()),
         [
-            DIRECTION,
-            Text("تصاویر", "images"),
+            directions(pair)[direction],
             Column(Text("پذیرفته", "success"), ".1%"),
             Column(Text("فاصلهٔ رنگ", "colour"), ".2f"),
             Column(Text("فاصلهٔ هسته‌ای", "kernel"), ".4f"),
