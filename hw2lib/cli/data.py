@@ -23,8 +23,12 @@ def list_sets() -> None:
     from hw2lib.data.download import DATASETS
 
     for name, dataset in DATASETS.items():
-        typer.echo(f"{name:24} get   {_size(dataset.size):>9}  {dataset.description}")
-        typer.echo(f"{'':24}       {'':9}  {dataset.licence}")
+        typer.echo(f"{name:24} get   {dataset.size / 1e6:>6.0f} MB  {dataset.description}")
+        checked = "the archive's sha256 is known, and each file's once it is fetched"
+        if dataset.copies:
+            checked += f"; so are the files of {', '.join(dataset.copies)}"
+        for line in (f"verified: {checked}", f"publisher: {dataset.page}", dataset.licence):
+            typer.echo(f"{'':30} {'':9}  {line}")
     for name in MAKERS:
         typer.echo(f"{name:24} make  {'':>9}  synthetic set, deterministic, made by this package")
 
@@ -36,20 +40,22 @@ def get(
     url: Annotated[str | None, typer.Option(help="another address, or an archive on this disk")] = None,
     sha256: Annotated[str | None, typer.Option(help="checksum the archive must have")] = None,
     accept_unverified: Annotated[
-        bool, typer.Option("--accept-unverified", help="take an archive whose checksum is not known")
+        bool, typer.Option("--accept-unverified", help="with --url: take an archive of another checksum")
     ] = False,
 ) -> None:
     """Fetch an official archive, check it and unpack it; the same command resumes a broken download."""
     from hw2lib.data.download import fetch, find
+    from hw2lib.errors import printable
 
     dataset = find(name)
     typer.echo(f"{name}: {dataset.licence}")
     with _download_progress(dataset.archive) as report:
         done = fetch(dataset, out, url, sha256, accept_unverified, report)
+    state = "already there" if done.skipped else "ready"
     for folder in done.folders:
-        typer.echo(f"{folder}: {'already there' if done.skipped else 'ready'}")
+        typer.echo(printable(f"{folder}: {state}, {'verified' if done.verified else 'not verified'}"))
     if done.sha256 and not done.verified:
-        typer.echo(f"{dataset.archive}: not verified; its sha256 was {done.sha256}")
+        typer.echo(f"{dataset.archive}: its sha256 was {done.sha256}")
 
 
 @app.command("make")
@@ -60,7 +66,7 @@ def make(
     size: Annotated[int | None, typer.Option(help="height and width in pixels", min=16)] = None,
 ) -> None:
     """Generate a synthetic data set in the official folder layout."""
-    from hw2lib.errors import UserError
+    from hw2lib.errors import UserError, printable
 
     if name not in MAKERS:
         raise UserError(f"{name}: no such synthetic set; expected {', '.join(MAKERS)}")
@@ -68,11 +74,7 @@ def make(
 
     options = {} if size is None else {"size": size}
     getattr(hw2lib.data, MAKERS[name])(out, seed=seed, **options)
-    typer.echo(f"{out}: {name}")
-
-
-def _size(size: int | None) -> str:
-    return "" if size is None else f"{size / 1e6:.0f} MB"
+    typer.echo(printable(f"{out}: {name}"))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import base64
 import functools
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
 
-from hw2lib.bilingual import EDITIONS, LANGUAGES, Text, localize
+from hw2lib.bilingual import EDITIONS, LANGUAGES, Text, Words, localize
 
 _FONTS = Path(__file__).parent / "fonts"
 _PERSIAN_DIGITS = str.maketrans("0123456789.-−", "۰۱۲۳۴۵۶۷۸۹٫−−")
@@ -166,6 +166,11 @@ def language(lang: str) -> Iterator[None]:
     family = ["Vazirmatn", "DejaVu Sans"] if lang == "fa" else ["DejaVu Sans", "Vazirmatn"]
     with plt.rc_context(_BASE | {"font.family": family}):
         yield
+
+
+def localized(words: Mapping[str, Words], lang: str) -> dict[str, str]:
+    """The words of a figure in one language, by name."""
+    return {name: localize(word, lang) for name, word in words.items()}
 
 
 def digits(text: object, lang: str) -> str:

@@ -24,6 +24,7 @@ class AutoregressiveFlow(nn.Module):
         degrees: see :class:`~hw2lib.flows.made.MADE`; random degrees differ from block to block.
         seed: for random degrees.
         rectangles: see :class:`~hw2lib.flows.made.MADE`.
+        conditioner: ``"affine"`` or ``"additive"``, see :class:`~hw2lib.flows.made.MADE`.
 
     Raises:
         ValueError: there is no block, or MADE refuses an argument.
@@ -38,13 +39,14 @@ class AutoregressiveFlow(nn.Module):
         degrees: str | Sequence[Tensor] = "spread",
         seed: int = 0,
         rectangles: int | None = None,
+        conditioner: str = "affine",
     ) -> None:
         super().__init__()
         if transforms < 1:
             raise ValueError(f"transforms={transforms}: a flow needs at least one block")
         self.features = features
         self.blocks = nn.ModuleList(
-            MADE(features, hidden_features, layout, degrees, seed + 1000 * k, rectangles)
+            MADE(features, hidden_features, layout, degrees, seed + 1000 * k, rectangles, conditioner)
             for k in range(transforms)
         )
 

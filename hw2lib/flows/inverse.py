@@ -1,4 +1,4 @@
-r"""Solve a MADE block for its own input: D passes, or one stage per distinct hidden degree.
+r"""Solve a MADE block for its own input: D passes, one stage per distinct hidden degree, or a fixed point.
 
 A block is asked for the y that belongs to a given g where y_i needs y_1…y_{i−1}:
 
@@ -14,13 +14,18 @@ the same hidden units, so they can be filled in together. A stage of degree m
 
 That is exact and takes at most H + 1 stages whatever D, and each weight is used once, as in a
 single forward pass. Book: eq-staged-inverse, eq-iaf-inverse.
+
+The same equations can be iterated as a whole, from any y (Jacobi): after k passes all outputs are right
+that no chain of more than k outputs leads to, so that the depth of the dependency graph bounds the passes,
+and where the dependence is weak nothing changes any more long before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from .degrees import visible_inputs
 from .fast.compiled import compiled_inverse
 from .fast.grouped import grouped_inverse
 from .made import MADE
@@ -63,11 +68,60 @@ def staged_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> Tens
     return staged_inverse_plain(made, given, normalizing)
 
 
+@torch.no_grad()
+def jacobi_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> tuple[Tensor, int]:
+    r"""The solution y by fixed-point iteration, and how many passes of the network it took.
+
+    y⁰ = 0, yᵏ⁺¹_i = g_i · exp(α_i(yᵏ)) + μ_i(yᵏ) for all i at once. It ends when a pass changes no bit of any
+    sample, or after depth + 1 passes, when nothing can change any more (:func:`dependency_depth`).
+
+    Args:
+        made, given, normalizing: as for :func:`staged_inverse`.
+
+    Returns:
+        y of shape (batch, D), and the passes.
+
+    Source: Song, Meng, Liao and Ermon 2021 (nonlinear Jacobi); for known graphs Wehenkel and Louppe 2021.
+    """
+    _check(made, given)
+    y = torch.zeros_like(given)
+    most, passes, before = dependency_depth(made.degrees, made.features) + 1, 0, None
+    while passes < most and (before is None or not torch.equal(y, before)):
+        before, y, passes = y, _transform(given, *made(y), normalizing), passes + 1
+        # What is not right yet may be anything; but a closed weight would hand on infinity as NaN.
+        y = torch.where(y.isfinite(), y, 0.0)
+    return y, passes
+
+
+def dependency_depth(degrees: Sequence[Tensor], features: int) -> int:
+    """Edges of the longest path from output to output of a block: one less than the stages that see anew.
+
+    Output i depends on outputs 1…n_i, so that its depth is one more than that of n_i, and 0 where n_i = 0.
+
+    Args:
+        degrees: of the hidden layers.
+        features: D.
+
+    Example:
+        >>> dependency_depth([torch.tensor([1, 3])], 5), dependency_depth([torch.tensor([0, 0])], 5)
+        (2, 0)
+    """
+    seen, depth, i = visible_inputs(degrees, features).tolist(), 0, features
+    while seen[i - 1]:
+        depth, i = depth + 1, seen[i - 1]
+    return depth
+
+
 def inverse_method(name: str) -> Callable[..., Tensor]:
-    """The function that solves a block: ``"staged"`` or ``"naive"``."""
-    solve = {"staged": staged_inverse, "naive": naive_inverse}.get(name)
+    """The function that solves a block: ``"staged"``, ``"naive"`` or ``"jacobi"``."""
+    methods = {
+        "staged": staged_inverse,
+        "naive": naive_inverse,
+        "jacobi": lambda made, given: jacobi_inverse(made, given)[0],
+    }
+    solve = methods.get(name)
     if solve is None:
-        raise ValueError(f"method={name!r}: expected 'staged' or 'naive'")
+        raise ValueError(f"method={name!r}: expected one of {', '.join(map(repr, methods))}")
     return solve
 
 

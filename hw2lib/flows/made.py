@@ -12,6 +12,8 @@ from .masked_linear import MaskedLinear
 LAYOUTS = ("staircase", "dense")
 # The report's MAF multiplies by exp(−α): outside ±7 one dimension would be scaled a thousandfold.
 LOG_SCALE_CLAMP = 7.0
+# Clamped to nothing, every scale is 1: the second half of the outputs is idle, and no second path is needed.
+CLAMPS = {"affine": LOG_SCALE_CLAMP, "additive": 0.0}
 _UNITS_PER_RECTANGLE, _MOST_RECTANGLES = 32, 16
 
 
@@ -31,12 +33,14 @@ class MADE(nn.Module):
             0…D−1. Degrees are sorted: the order of units in a layer carries no meaning.
         seed: for random degrees.
         rectangles: into how many rectangles the stairs are cut; by default one per 32 units, at most 16.
+        conditioner: ``"affine"``, or ``"additive"``, where α is 0 and a block only shifts: its Jacobian's
+            determinant is 1 everywhere (Dinh et al. 2015), and −log p is ½ ‖u‖² and a constant.
 
     Shapes:
         x: (batch, D) → (μ, α), each (batch, D).
 
     Raises:
-        ValueError: another layout, degrees that do not fit, or x of another shape.
+        ValueError: another layout or conditioner, degrees that do not fit, or x of another shape.
         RuntimeError: ``load_state_dict`` is given weights of other degrees.
 
     Source: Germain et al. 2015; Papamakarios et al. 2017, equation 4; book: eq-degrees-output.
@@ -56,12 +60,15 @@ class MADE(nn.Module):
         degrees: str | Sequence[Tensor] = "spread",
         seed: int = 0,
         rectangles: int | None = None,
+        conditioner: str = "affine",
     ) -> None:
         super().__init__()
         if layout not in LAYOUTS:
             raise ValueError(f"layout={layout!r}: expected one of {LAYOUTS}")
         self.features, self.hidden_features = features, tuple(hidden_features)
-        self.layout, self.rectangles, self.bound = layout, rectangles, LOG_SCALE_CLAMP
+        if conditioner not in CLAMPS:
+            raise ValueError(f"conditioner={conditioner!r}: expected one of {tuple(CLAMPS)}")
+        self.layout, self.rectangles, self.bound = layout, rectangles, CLAMPS[conditioner]
         self.degrees = resolve_degrees(features, self.hidden_features, degrees, seed)
         if layout == "dense":
             *hidden, mean, log_scale = _masked_layers(features, self.degrees)

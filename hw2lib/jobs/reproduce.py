@@ -19,6 +19,8 @@ from .cyclegan import recorded_files, train_cyclegan
 from .evaluate import evaluate_run, is_evaluated
 from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstruction
 from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
+from .likelihood import RECORDED_FILES as LIKELIHOOD_FILES
+from .likelihood import run_likelihood
 from .maf import RECORDED_FILES, train_maf
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
 from .pixel_comparison import run_pixel_comparison
@@ -60,11 +62,26 @@ def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: st
     return run_baselines(config, category, out)
 
 
-def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    """With the flow of the job maf-capsule, which is trained first where it is not there."""
+def _flow_of_the_seed(profile: str, seed: int, data: Path | None, out: Path, device: str) -> Path | None:
+    """The run of maf-capsule beside a job's own, trained first where it is not there; None if stopped."""
     name = "maf-capsule" if profile == "paper" else f"maf-capsule-{profile}"
     flow_run = out.parents[1] / name / f"seed-{seed}"
-    if not has_metrics(flow_run) and not _maf(profile, seed, data, flow_run, device):
+    trained = has_metrics(flow_run) or _maf(profile, seed, data, flow_run, device)
+    return flow_run if trained else None
+
+
+def _likelihood(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    flow_run = _flow_of_the_seed(profile, seed, data, out, device)
+    if flow_run is None:
+        return False
+    config = named_profile(profile).model_copy(update={"seed": seed})
+    return run_likelihood(config, flow_run, load_capsules(data, config.size), out, device)
+
+
+def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    """With the flow of the job maf-capsule, which is trained first where it is not there."""
+    flow_run = _flow_of_the_seed(profile, seed, data, out, device)
+    if flow_run is None:
         return False
     config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
     size = named_profile(profile).size
@@ -108,6 +125,7 @@ JOBS = {
     "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
     "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
+    "likelihood-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", LIKELIHOOD_FILES, _likelihood),
     "vae-capsule": Job((0, 1, 2), "mvtec/capsule", VAE_FILES, _vae),
     "flow-reconstruction-capsule": Job(
         (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction

@@ -155,7 +155,8 @@ def test_scoring_writes_a_table_and_prints_areas(hw2, run, category, tmp_path):
     # The run itself has scored the same images with the same weights.
     with (run / "scores.csv").open() as file:
         own = [float(row["nll"]) for row in csv.DictReader(file) if row["weights"] == "ema"]
-    np.testing.assert_allclose(nll, own, rtol=1e-6)
+    rounding = 192 * np.finfo(np.float32).eps  # of a sum of 3×8×8 terms in single precision
+    np.testing.assert_allclose(nll, own, rtol=rounding)
 
 
 def test_claims_are_printed_for_people_and_programs(hw2):

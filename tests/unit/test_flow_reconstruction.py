@@ -44,7 +44,8 @@ def test_the_table_is_that_of_the_flow(run, data):
     table, metrics = read_table(run / "scores.csv"), read_json(run / "metrics.json")
     assert table["file"].tolist() == data.test_files
     flow, _ = load_flow(run / "flow")
-    np.testing.assert_allclose(table["nll"], nll_scores(flow, data.test), rtol=1e-6)
+    rounding = 3 * TINY.size**2 * np.finfo(np.float32).eps  # of the sum over pixels in single precision
+    np.testing.assert_allclose(table["nll"], nll_scores(flow, data.test), rtol=rounding)
     sets = out_of_distribution_images(16) | {"test": data.test}
     for precision, model in (("single", flow), ("double", flow.double())):
         for name, images in sets.items():

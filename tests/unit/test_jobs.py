@@ -21,6 +21,7 @@ RUNS = {
     "vae-capsule": ("train_vae", VAE_PROFILES),
     "baselines-capsule": ("run_baselines", BASELINES_PROFILES),
     "pixels-capsule": ("run_pixel_comparison", BASELINES_PROFILES),
+    "likelihood-capsule": ("run_likelihood", PROFILES),
     "flow-reconstruction-capsule": ("run_flow_reconstruction", FLOW_RECONSTRUCTION_PROFILES),
     **{name: ("train_cyclegan", CYCLEGAN_PROFILES) for name in jobs.JOBS if name.startswith("cyclegan-")},
 }
@@ -163,6 +164,16 @@ def test_the_comparison_of_pixels_trains_its_flow_on_the_same_seed(handed_on, tm
     assert (first, second) == ("train_maf", "run_pixel_comparison")
     assert flow["out"] == pixels["flow_run"] == tmp_path / "maf-capsule-quick" / "seed-2"
     assert flow["config"].seed == pixels["config"].seed == 2
+
+
+def test_the_scores_in_place_of_the_likelihood_are_those_of_the_flow_of_the_same_seed(handed_on, tmp_path):
+    jobs.JOBS["likelihood-capsule"].run(
+        "quick", 3, None, tmp_path / "likelihood-capsule-quick" / "seed-3", "cpu"
+    )
+    (first, flow), (second, scores) = handed_on
+    assert (first, second) == ("train_maf", "run_likelihood")
+    assert flow["out"] == scores["flow_run"] == tmp_path / "maf-capsule-quick" / "seed-3"
+    assert flow["config"] == scores["config"]
     assert flow["device"] == "cpu" and flow["resume"] is False
 
 

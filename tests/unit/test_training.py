@@ -34,6 +34,8 @@ TINY = MAFConfig(
     evaluate_epochs=(1, 3),
     seed=3,
 )
+# The density of 3×8×8 values is a sum of so many terms: what its order may change in single precision.
+ROUNDING = 192 * float(np.finfo(np.float32).eps)
 STEPS = 3  # per epoch: 18 training images in batches of 7, 7 and 4
 CHECKPOINT = {"model.safetensors", "average.safetensors", "optimizer.safetensors", "state.json"}
 
@@ -134,10 +136,10 @@ def test_the_saved_weights_are_those_of_the_tables(run, data):
     for weights, column in (("plain", "val_nll"), ("ema", "val_nll_ema")):
         flow, config = load_flow(run, weights)
         assert config == TINY
-        assert nll_scores(flow, validation).mean() == pytest.approx(losses[column].iloc[-1], rel=1e-6)
+        assert nll_scores(flow, validation).mean() == pytest.approx(losses[column].iloc[-1], rel=ROUNDING)
         part = scores.query("weights == @weights")
         assert part["file"].tolist() == data.test_files and part["defect"].tolist() == data.test_defects
-        np.testing.assert_allclose(part["nll"], nll_scores(flow, data.test), rtol=1e-6)
+        np.testing.assert_allclose(part["nll"], nll_scores(flow, data.test), rtol=ROUNDING)
 
 
 def test_metrics_describe_the_run(run):
