@@ -5,7 +5,7 @@ import numpy as np
 import sympy as sp
 from matplotlib.figure import Figure
 
-from hw2lib.bilingual import Text, localize
+from hw2lib.bilingual import Text
 from hw2lib.symbolic import BranchDerivation, Density, Derivation, PlaneDerivation
 
 from . import style
@@ -40,7 +40,7 @@ def curve(
 @style.bilingual
 def density_with_sample(derivation: Derivation, base: Density, sample: np.ndarray, lang: str) -> Figure:
     """Base density, map, and derived density over a histogram of a sample."""
-    words = {name: localize(word, lang) for name, word in _WORDS.items()}
+    words = style.localized(_WORDS, lang)
     fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.7))
     z, p = curve(base)
     axes[0].fill_between(z, p, color=style.COLORS["light"], alpha=0.5)
@@ -81,7 +81,7 @@ def branches(
         reach: the x axis is drawn from a little above 0, where the density may be infinite, up to here.
         lang: ``fa`` or ``en``.
     """
-    words = {name: localize(word, lang) for name, word in _WORDS.items()}
+    words = style.localized(_WORDS, lang)
     (variable,) = derivation.forward.free_symbols
     forward = sp.lambdify(variable, derivation.forward, "numpy")
     x = np.linspace(0.02 * reach, reach, 400)
@@ -89,8 +89,8 @@ def branches(
     bottom = np.zeros_like(x)
     for k, branch in enumerate(derivation.branches):
         color, name = style.COLORS[("train", "validation", "good", "accent")[k]], words["branch"]
-        ends = np.clip([float(branch.domain.start), float(branch.domain.end)], *window)
-        z = np.linspace(*ends, 200)
+        start, end = np.clip([float(branch.domain.start), float(branch.domain.end)], *window)
+        z = np.linspace(start, end, 200)
         left.plot(z, forward(z), color=color, lw=2)
         term = sp.lambdify(derivation.density.variable, branch.density, "numpy")(x)
         label = name.format(style.digits(k + 1, lang))
@@ -98,8 +98,8 @@ def branches(
         bottom = bottom + term
     level = 0.4 * reach  # one x, and the z of every branch that it comes from
     for branch in derivation.branches:
-        z = float(branch.inverse.subs(derivation.density.variable, level))
-        left.plot([z, z, 0], [0, level, level], color=style.COLORS["reference"], lw=0.9, ls=":")
+        at = float(branch.inverse.subs(derivation.density.variable, level))
+        left.plot([at, at, 0], [0, level, level], color=style.COLORS["reference"], lw=0.9, ls=":")
     left.set(title=words["map"], xlabel=words["z"], ylabel=words["x"], ylim=(0, reach))
     heights, edges = np.histogram(sample, bins=60, range=(0, reach))
     right.stairs(
@@ -123,7 +123,7 @@ def polar(derivation: PlaneDerivation, points: np.ndarray, lang: str) -> Figure:
         points: shape (n, 2).
         lang: ``fa`` or ``en``.
     """
-    words = {name: localize(word, lang) for name, word in _WORDS.items()}
+    words = style.localized(_WORDS, lang)
     radius, angle = np.hypot(*points.T), np.arctan2(points[:, 1], points[:, 0])
     fig, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
     axes[0].plot(*points[:1500].T, ".", ms=1.5, zorder=1, color=style.COLORS["plain"])

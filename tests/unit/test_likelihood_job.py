@@ -41,10 +41,8 @@ def run(tmp_path_factory):
 def test_the_two_other_flows_differ_in_one_setting_each(run):
     folder, _ = run
     base = json.loads((folder / "flow" / "config.json").read_text())
-    for name, setting in (
-        ("background", ("corrupted", CORRUPTED)),
-        ("additive", ("conditioner", "additive")),
-    ):
+    expected = {"background": {"corrupted": CORRUPTED}, "additive": {"conditioner": "additive"}}
+    for name, setting in expected.items():
         found = json.loads((folder / "run" / name / "config.json").read_text())
         changed = {k: v for k, v in found.items() if base[k] != v and k != "evaluate_epochs"}
         assert changed == setting
