@@ -4,7 +4,6 @@ Two things are held against each other for every record below ``results/paper``:
 against the manifest, and every number that can be had from the files in seconds against the one recorded.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,14 +14,13 @@ from pandas import DataFrame
 
 from hw2lib.anomaly import image_bits_per_dim
 from hw2lib.errors import UserError
-from hw2lib.runs.folder import write_bytes
+from hw2lib.runs.manifest import checksums, read_manifest
 from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun, paper_root, read_table
 from hw2lib.statistics import intervals_per_defect
 
 from .pixel_comparison import read_placements
 from .reproduce import JOBS
 
-MANIFEST = "SHA256SUMS"
 # Tables have seven significant digits; what follows from them may be off by a few units of the last.
 DIGITS = 2e-6
 
@@ -53,13 +51,6 @@ class Check:
                 self.recorded, self.recomputed, rel_tol=self.tolerance, abs_tol=self.tolerance
             )
         return bool(self.recorded == self.recomputed)
-
-
-def write_manifest(root: Path | None = None) -> None:
-    """Write the checksums of all files of all records, in the format of ``sha256sum``."""
-    root = root or paper_root()
-    lines = (f"{digest}  {name}\n" for name, digest in _checksums(root).items())
-    write_bytes(root / MANIFEST, "".join(lines).encode())
 
 
 def records(names: Iterable[str] = (), root: Path | None = None) -> list[str]:
@@ -143,18 +134,8 @@ def _below(record: str, name: str) -> bool:
     return record == name or record.startswith(name + "/")
 
 
-def _checksums(root: Path) -> dict[str, str]:
-    files = (p for p in sorted(root.rglob("*")) if p.is_file() and p.name != MANIFEST)
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-
-
 def _manifest_checks(root: Path, names: list[str]) -> Iterator[Check]:
-    try:
-        lines = (root / MANIFEST).read_text("utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"{root / MANIFEST}: cannot be read: {error.strerror}") from error
-    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    here = _checksums(root)
+    listed, here = read_manifest(root), checksums(root)
     for name in sorted(listed.keys() | here.keys()):
         if not names or any(_below(name, wanted) for wanted in names):
             record = name.rpartition("/")[0]

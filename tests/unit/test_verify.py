@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hw2lib.cli import app
-from hw2lib.jobs.verify import MANIFEST, retrain, verify, write_manifest
+from hw2lib.jobs.verify import retrain, verify
+from hw2lib.runs.manifest import MANIFEST, write_manifest
 from hw2lib.runs.reader import paper_root
 
 FLOW = "maf-capsule/seed-0"
