@@ -123,7 +123,7 @@ def _shapes(build: Callable[[Settings], nn.Module], config: Settings) -> dict[st
 
 def _flow_shapes(config: MAFConfig) -> dict[str, tuple[int, ...]]:
     """The biases of a flow, whose shapes follow from its settings; where a weight lies takes the degrees."""
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for block in range(config.transforms):
         for k, units in enumerate(config.hidden_features):
             shapes[f"blocks.{block}.hidden.{k}.bias"] = (units,)
