@@ -6,7 +6,7 @@ explanation: anomalous images may be too likely (typicality), likelihood may mea
 """
 
 from io import BytesIO
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from hw2lib.errors import UserError
 
 from .scores import image_bits_per_dim
 
-_FORMATS = {
+_FORMATS: dict[str, dict[str, Any]] = {
     "png": {"format": "PNG", "compress_level": 9},
     "jpeg2000": {"format": "JPEG2000", "irreversible": False},
 }
@@ -42,7 +42,7 @@ def typicality_scores(nll: ArrayLike, training_nll: ArrayLike) -> np.ndarray:
         >>> typicality_scores([1.0, 5.0], [2.0, 4.0]).tolist()
         [2.0, 2.0]
     """
-    return np.abs(np.asarray(nll, dtype=float) - np.mean(training_nll))
+    return np.abs(np.asarray(nll, dtype=float) - np.asarray(training_nll).mean())
 
 
 def compressed_bits(images: Tensor, file: Literal["png", "jpeg2000"] = "png") -> np.ndarray:

@@ -31,11 +31,13 @@ def score(
     kind = run_kind(run)
     if kind == "vae":
         refuse_weights(weights)
-        model, config = load_vae(run)
+        vae, settings = load_vae(run)
+        category = load_mvtec(data, settings.size)
+        rows = score_table(vae, category)
     else:
-        model, config = load_flow(run, weights or "ema")
-    category = load_mvtec(data, config.size)
-    rows = score_table(model, category) if kind == "vae" else flow_score_table(model, category)
+        flow, config = load_flow(run, weights or "ema")
+        category = load_mvtec(data, config.size)
+        rows = flow_score_table(flow, category)
     areas = {
         name: intervals_per_defect(category.test_defects, [row[name] for row in rows])
         for name in RANKED[kind]

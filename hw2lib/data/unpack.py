@@ -16,9 +16,11 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import inf
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from stat import S_ISDIR, S_ISREG
+from typing import Any
 
 from hw2lib.errors import UserError
 
@@ -28,8 +30,18 @@ from .xz import XzFile
 MAX_ENTRIES, MAX_LEVELS, MAX_NAME = 100_000, 32, 255
 # What tarfile may read before it knows the next entry, and what zipfile may before it knows the first.
 MAX_TAR_HEADER, MAX_ZIP_DIRECTORY = 1 << 16, MAX_ENTRIES * 300
-_COMPRESSED = {b"\xfd7zXZ": XzFile, b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error)
+_COMPRESSED: dict[bytes, Callable[..., Any]] = {
+    b"\xfd7zXZ": XzFile,
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+}
+_DAMAGE: tuple[type[Exception], ...] = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    struct.error,
+)
 _DAMAGE += (EOFError, NotImplementedError, ValueError, OverflowError, MemoryError)
 
 
@@ -150,14 +162,15 @@ def _tar_entries(archive: Path) -> Iterator[Entry]:
             metered.left = inf
             if member is None:
                 break
-            tar.members.clear()  # otherwise it keeps every entry of an archive without an end
+            # Otherwise it keeps every entry of an archive without an end; the attribute is undocumented.
+            tar.members.clear()  # type: ignore[attr-defined]
             if not (member.isreg() or member.isdir()) or member.issparse():
                 raise RefusedEntry(f"{archive}: refused, {member.name!r} is a link, a device or sparse")
             yield (
                 member.name,
                 member.size,
                 member.isdir(),
-                lambda target, member=member: tar.extract(member, target, set_attrs=False, filter="data"),
+                partial(tar.extract, member, set_attrs=False, filter="data"),
             )
         if metered.last != bytes(512):  # tarfile takes a damaged header for the end
             raise tarfile.ReadError("no end mark")
@@ -182,7 +195,7 @@ def _zip_entries(archive: Path) -> Iterator[Entry]:
                     member.filename,
                     member.file_size,
                     member.is_dir(),
-                    lambda target, member=member: file.extract(member, target),
+                    partial(file.extract, member),
                 )
 
 

@@ -89,8 +89,8 @@ def branches(
     bottom = np.zeros_like(x)
     for k, branch in enumerate(derivation.branches):
         color, name = style.COLORS[("train", "validation", "good", "accent")[k]], words["branch"]
-        ends = np.clip([float(branch.domain.start), float(branch.domain.end)], *window)
-        z = np.linspace(*ends, 200)
+        start, end = np.clip([float(branch.domain.start), float(branch.domain.end)], *window)
+        z = np.linspace(start, end, 200)
         left.plot(z, forward(z), color=color, lw=2)
         term = sp.lambdify(derivation.density.variable, branch.density, "numpy")(x)
         label = name.format(style.digits(k + 1, lang))
@@ -98,8 +98,8 @@ def branches(
         bottom = bottom + term
     level = 0.4 * reach  # one x, and the z of every branch that it comes from
     for branch in derivation.branches:
-        z = float(branch.inverse.subs(derivation.density.variable, level))
-        left.plot([z, z, 0], [0, level, level], color=style.COLORS["reference"], lw=0.9, ls=":")
+        at = float(branch.inverse.subs(derivation.density.variable, level))
+        left.plot([at, at, 0], [0, level, level], color=style.COLORS["reference"], lw=0.9, ls=":")
     left.set(title=words["map"], xlabel=words["z"], ylabel=words["x"], ylim=(0, reach))
     heights, edges = np.histogram(sample, bins=60, range=(0, reach))
     right.stairs(

@@ -49,7 +49,7 @@ COLORS = {
 # The order in which seaborn and matplotlib take colours that have no role.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#999999", "#000000"]
 
-_BASE = {
+_BASE: dict[Any, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 110,
     "figure.facecolor": "white",
@@ -240,6 +240,6 @@ def _short(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def interval(ax: Axes, low: float, high: float, y: float, **look: object) -> None:
+def interval(ax: Axes, low: float, high: float, y: float, **look: Any) -> None:
     """A horizontal bar from ``low`` to ``high``; the usual ends of a broad line would make it longer."""
     ax.plot([low, high], [y, y], solid_capstyle="butt", **look)

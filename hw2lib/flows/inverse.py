@@ -87,7 +87,8 @@ def jacobi_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> tupl
     y = torch.zeros_like(given)
     most, passes, before = dependency_depth(made.degrees, made.features) + 1, 0, None
     while passes < most and (before is None or not torch.equal(y, before)):
-        before, y, passes = y, _transform(given, *made(y), normalizing), passes + 1
+        mean, log_scale = made(y)
+        before, y, passes = y, _transform(given, mean, log_scale, normalizing), passes + 1
         # What is not right yet may be anything; but a closed weight would hand on infinity as NaN.
         y = torch.where(y.isfinite(), y, 0.0)
     return y, passes

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,7 +74,7 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-def bits_per_dim(nll: Tensor | float, features: int, pixels: DequantizedPixels | None = None):
+def bits_per_dim(nll: Tensor | np.ndarray | float, features: int, pixels: DequantizedPixels | None = None):
     """Bits per dimension of 8-bit data from the negative log-likelihood of scaled data.
 
     bpd = (NLL_x / D − log|dx/dv|) / ln 2, comparable between models and scalings.
