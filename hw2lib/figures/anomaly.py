@@ -1,6 +1,7 @@
 """Figures of chapter 6: histogram, curves, imbalance, AUROC by defect, epoch and method, anomaly maps."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from hw2lib.bilingual import Text, localize
+from hw2lib.bilingual import Text, Words, localize
 from hw2lib.runs.reader import RecordedRun
 from hw2lib.statistics import (
     Estimate,
@@ -24,7 +25,7 @@ from hw2lib.statistics import (
 
 from . import style
 
-DEFECTS = {
+DEFECTS: dict[str, Words] = {
     "all": Text("همه", "all"),
     "crack": Text("ترک", "crack"),
     "faulty_imprint": Text("چاپ نادرست", "faulty imprint"),
@@ -32,18 +33,18 @@ DEFECTS = {
     "scratch": Text("خراش", "scratch"),
     "squeeze": Text("له‌شدگی", "squeeze"),
 }
-METHODS = {
+METHODS: dict[str, Words] = {
     "flow": Text("جریان نرمال‌ساز", "normalizing flow"),
     "mean_image": Text("تصویر میانگین", "mean image"),
     "pca_residual": Text("باقیماندهٔ PCA", "PCA residual"),
     "positionwise_gaussian": Text("گاوسی مکان‌به‌مکان", "position-wise Gaussian"),
 }
-MAPS = {
+MAPS: dict[str, Words] = {
     "raw": Text("نقشهٔ خام", "raw map"),
     "location_only": Text("تنها نقشهٔ میانگین", "mean map only"),
     "minus_mean": Text("منهای نقشهٔ میانگین", "less the mean map"),
 }
-_WORDS = {
+_WORDS: dict[str, Words] = {
     "score": Text("امتیاز ناهنجاری (بیت بر بُعد)", "anomaly score (bits per dimension)"),
     "share": Text("سهم از گروه", "share of the group"),
     "cumulative": Text("سهم از گروه تا این امتیاز", "share of the group up to this score"),
@@ -87,11 +88,14 @@ def histogram(defects: pd.Series, scores: pd.Series, lang: str) -> Figure:
     words = style.localized(_WORDS, lang)
     normal = defects == "good"
     groups = np.where(normal, words["good"], words["anomalous"])
-    look = {"hue": groups, "palette": {words[name]: style.COLORS[name] for name in ("good", "anomalous")}}
+    look: dict[str, Any] = {
+        "hue": groups,
+        "palette": {words[name]: style.COLORS[name] for name in ("good", "anomalous")},
+    }
     least, top = float(scores.min()), float(np.quantile(scores, 0.88))
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.2, 3.2))
-    bins = np.linspace(least, top, 26)
-    shares = {"stat": "proportion", "common_norm": False, "alpha": 0.55}
+    bins = np.linspace(least, top, 26).tolist()
+    shares: dict[str, Any] = {"stat": "proportion", "common_norm": False, "alpha": 0.55}
     sns.histplot(x=scores.clip(upper=top), bins=bins, ax=left, edgecolor="none", **shares, **look)
     sns.ecdfplot(x=scores, ax=right, legend=False, **look)
     for name, part in (("good", normal), ("anomalous", ~normal)):
@@ -151,7 +155,7 @@ def roc_and_precision(
         right.axhline(share, color=style.COLORS[color], lw=1, ls=":")
     right.set(xlabel=words["recall"], ylabel=words["precision"], xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
     for ax, columns in ((left, 1), (right, 3)):
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=columns, fontsize=8.5)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncol=columns, fontsize=8.5)
     return fig
 
 
@@ -219,13 +223,13 @@ def path(runs: Sequence[RecordedRun], printed: Sequence[float], lang: str) -> Fi
     words = style.localized(_WORDS, lang)
     paths = pd.concat([run.auroc.assign(seed=run.seed) for run in runs]).query("defect == 'all'")
     kinds = ("plain", "ema")
-    look = {
+    look: dict[str, Any] = {
         "palette": {words[kind]: style.COLORS[kind] for kind in kinds},
         "sizes": {words["plain"]: 1, words["ema"]: 1.8},
     }
     fig, ax = plt.subplots(figsize=(7.2, 3.5))
     kind = paths["weights"].map(words)
-    each = {"units": paths["seed"], "estimator": None}
+    each: dict[str, Any] = {"units": paths["seed"], "estimator": None}
     sns.lineplot(x=paths["epoch"], y=paths["auroc"], hue=kind, size=kind, ax=ax, **each, **look)
     for k, value in enumerate(printed):
         label = words["printed"] if k == 0 else None
@@ -250,7 +254,7 @@ def maps(
     """
     words = style.localized(_WORDS, lang)
     heat = {"cmap": "magma", "vmin": np.quantile(scored, 0.02), "vmax": np.quantile(scored, 0.995)}
-    rows = (
+    rows: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
         ("image", images.permute(0, 2, 3, 1).numpy(), {}),
         ("mask", masks.numpy(), {"cmap": "gray"}),
         ("map", scored, heat),

@@ -1,6 +1,7 @@
 """Figures of chapter 7: what a VAE and a flow give back, how far off it is, and what that scores."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,24 +11,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from hw2lib.bilingual import Text, localize
+from hw2lib.bilingual import Text, Words, localize
 from hw2lib.statistics import Estimate
 
 from . import style
 from .anomaly import DEFECTS
 
-KINDS = DEFECTS | {
+KINDS: dict[str, Words] = DEFECTS | {
     "good": Text("سالم", "normal"),
     "noise": Text("نویز", "noise"),
     "apple": Text("سیب", "apple"),
 }
-SCORES = {
+SCORES: dict[str, Words] = {
     "vae_error": Text("خطای بازسازی VAE", "VAE, reconstruction error"),
     "nelbo": Text("منفی ELBO در VAE", "VAE, -ELBO"),
     "nll": Text("منفی لگاریتم درست‌نمایی جریان", "flow, -log-likelihood"),
     "flow_error": Text("خطای بازسازی جریان", "flow, reconstruction error"),
 }
-_WORDS = {
+_WORDS: dict[str, Words] = {
     "image": Text("تصویر", "image"),
     "vae": Text("بازسازی VAE", "VAE"),
     "error": Text("خطای VAE", "VAE error"),
@@ -36,7 +37,7 @@ _WORDS = {
     "step": Text("خطای گرد کردن پیکسل به ۸ بیت", "error of rounding a pixel to 8 bits"),
     "chance": Text("شانس", "chance"),
 }
-_MODELS = {
+_MODELS: dict[Words, str] = {
     "VAE": "anomalous",
     Text("جریان، ۳۲ بیتی", "flow, 32 bits"): "light",
     Text("جریان، ۶۴ بیتی", "flow, 64 bits"): "train",
@@ -97,7 +98,7 @@ def error_ladder(errors: Mapping[str, Sequence[np.ndarray]], step: float, lang: 
         for value in values
     )
     fig, ax = plt.subplots(figsize=(7.4, 3.4))
-    look = {"dodge": True, "jitter": False, "size": 4.5, "alpha": 0.6, "palette": colors}
+    look: dict[str, Any] = {"dodge": True, "jitter": False, "size": 4.5, "palette": colors}
     sns.stripplot(x=dots[2], y=dots[0], hue=dots[1], log_scale=True, ax=ax, **look)
     ax.axvline(step, color=style.COLORS["reference"], lw=1, ls=":", label=words["step"])
     ax.set(xlabel=words["axis"], ylabel=None, xlim=(1e-34, 30))
@@ -121,7 +122,7 @@ def compare(areas: Mapping[str, Sequence[Mapping[str, Estimate]]], lang: str) ->
         for kind, area in seed.items()
     )
     fig, ax = plt.subplots(figsize=(7.4, 4.4))
-    look = {"dodge": True, "jitter": False, "size": 4.5, "palette": colors}
+    look: dict[str, Any] = {"dodge": True, "jitter": False, "size": 4.5, "palette": colors}
     sns.stripplot(x=dots[2], y=dots[0], hue=dots[1], ax=ax, **look)
     lane = 0.8 / len(areas)  # seaborn's dodge: the scores share a width of 0.8
     for k, (seeds, color) in enumerate(zip(areas.values(), colors.values(), strict=True)):
@@ -141,7 +142,7 @@ def sheet(tiles: np.ndarray, lang: str) -> Figure:
 
 
 def _legend_above(ax: Axes, columns: int) -> None:
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+    place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
     ax.legend(**place, ncols=columns, fontsize=8.5, columnspacing=1.2, handletextpad=0.4)
 
 
