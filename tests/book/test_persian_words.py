@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from prose import NOTEBOOKS, PAGES, ROOT, blocks, persian_texts
+from prose import NOTEBOOKS, PAGES, blocks, persian_texts
 
 LETTER = "آ-ی\u200c"
 # What is never written, and what stands in its place.
