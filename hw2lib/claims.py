@@ -31,6 +31,32 @@ class Verdict(StrEnum):
     FAILS = "does not hold"
 
 
+VERDICT_NAMES = {
+    Verdict.HOLDS: Text("برقرار است", "holds"),
+    Verdict.CORRECTED: Text("با یک اصلاح برقرار است", "holds with a correction"),
+    Verdict.DEPENDS: Text("بستگی دارد", "depends"),
+    Verdict.FAILS: Text("برقرار نیست", "does not hold"),
+}
+# The kinds of claims by the letters that their ids begin with.
+KINDS = {
+    "T": Text("نظریه", "theory"),
+    "P": Text("پیاده‌سازی", "implementation"),
+    "Tab": Text("جدول", "table"),
+    "F": Text("شکل", "figure"),
+    "C": Text("نتیجه", "result"),
+    "A": Text("تحلیل", "analysis"),
+}
+
+
+def kind_of(id: str) -> str:
+    """The key of :data:`KINDS` for a claim.
+
+    >>> kind_of("Tab1.1")
+    'Tab'
+    """
+    return id[: next(k for k, letter in enumerate(id) if letter.isdigit())]
+
+
 @dataclass(frozen=True)
 class ClaimResult:
     """What a notebook cell found when it checked a claim.
@@ -176,7 +202,8 @@ def results(notebooks: Path | None = None) -> dict[str, ClaimResult]:
 
 def as_row(entry: Mapping[str, Any], result: ClaimResult | None) -> dict[str, Any]:
     """A claim and its result for programs, as ``hw2 claims --json`` prints them."""
-    row = {"id": entry["id"], "notebook": entry["notebook"], "verdict": None, "evidence": None}
+    row = {name: entry[name] for name in ("id", "place", "notebook", "statement")}
+    row |= {"verdict": None, "evidence": None}
     if result is None:
         return row | {"values": {}, "conditions": {}}
     return row | {

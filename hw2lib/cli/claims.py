@@ -1,16 +1,26 @@
 """hw2 claims."""
 
 import json
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 
+class Lang(StrEnum):
+    """An edition's language."""
+
+    FA = "fa"
+    EN = "en"
+
+
 def claims(
     as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for programs")] = False,
+    lang: Annotated[Lang, typer.Option(help="language of what is printed")] = Lang.EN,
 ) -> None:
-    """Print what became of every claim of the report."""
-    from hw2lib.claims import as_row, load_ledger, results
+    """Print every claim of the report, what became of it, and the chapter that decides."""
+    from hw2lib.bilingual import Text, localize
+    from hw2lib.claims import VERDICT_NAMES, Verdict, as_row, load_ledger, results
 
     found = results()
     rows = [as_row(entry, found.get(entry["id"])) for entry in load_ledger()]
@@ -20,8 +30,12 @@ def claims(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("claim", "verdict", "evidence", "notebook")
+    heads = Text("ادعا", "claim"), Text("متن ادعا", "statement"), Text("شاهد", "evidence")
+    table = Table(*(localize(head, lang) for head in heads), show_lines=True)
+    unchecked = Text("باز", "open")
     for row in rows:
-        evidence = row["evidence"]["en"] if row["evidence"] else ""
-        table.add_row(row["id"], row["verdict"] or "open", evidence, row["notebook"])
+        verdict = VERDICT_NAMES[Verdict(row["verdict"])] if row["verdict"] else unchecked
+        claim = "\n".join((row["id"], localize(verdict, lang), row["notebook"]))
+        evidence = row["evidence"][lang] if row["evidence"] else ""
+        table.add_row(claim, " ".join(row["statement"][lang].split()), evidence)
     Console().print(table)
