@@ -1,0 +1,62 @@
+"""Whether samples vary as the data do: what counts, and what a picture under noise must not pass."""
+
+import numpy as np
+import pytest
+
+from hw2lib.data import synthetic_capsules
+from hw2lib.jobs.reproduce import JOBS
+from hw2lib.jobs.samples import RECORDED_FILES, mean_with_noise
+from hw2lib.runs.reader import paper_runs
+from hw2lib.statistics.variation import block_means, principal_directions, variation
+
+
+@pytest.fixture(scope="module")
+def capsules():
+    return synthetic_capsules(size=32, train=60).train.permute(0, 2, 3, 1).numpy()
+
+
+@pytest.fixture(scope="module")
+def directions(capsules):
+    return principal_directions(capsules[::2])
+
+
+def test_a_block_mean_is_the_mean_of_its_pixels():
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    means = block_means(images).reshape(2, 8, 8, 3)
+    np.testing.assert_allclose(means[1, 2, 5], images[1, 4:6, 10:12].mean((0, 1)))
+    with pytest.raises(ValueError, match="multiple of 8"):
+        block_means(images[:, :12, :12])
+
+
+def test_other_images_of_the_data_vary_as_the_data_do(capsules, directions):
+    fitted, held_out = variation(capsules[::2], directions), variation(capsules[1::2], directions)
+    assert 0.5 < held_out.along / fitted.along < 2 and held_out.share > fitted.share / 2 > 0.2
+
+
+def test_the_mean_with_white_noise_does_not(capsules, directions):
+    """Nor is it kept by strong noise: a block's mean takes most of it away."""
+    rng = np.random.default_rng(0)
+    noisy = (capsules[:5] + rng.normal(0, 40, capsules[:5].shape)).clip(0, 255).astype(np.uint8)
+    null = variation(mean_with_noise(noisy, rng), directions)
+    data = variation(capsules[1::2], directions)
+    assert null.along < 0.2 * data.along and null.share < data.share / 2
+
+
+def test_the_null_has_the_mean_and_the_noise_of_the_images():
+    rng = np.random.default_rng(1)
+    images = rng.normal(128, 20, (5, 32, 32, 3)).round().astype(np.uint8)
+    null = mean_with_noise(images, rng).astype(float)
+    assert abs(null.mean() - images.mean()) < 1
+    assert null.std(0).mean() == pytest.approx(images.std(0).mean(), rel=0.15)
+
+
+def test_the_recorded_samples_are_those_of_the_recorded_flows(monkeypatch):
+    monkeypatch.delenv("HW2_RESULTS", raising=False)
+    runs, flows = paper_runs("samples-capsule"), paper_runs("maf-capsule")
+    assert tuple(run.seed for run in runs) == JOBS["samples-capsule"].seeds
+    for run, flow in zip(runs, flows, strict=True):
+        assert {p.name for p in run.path.iterdir()} == set(RECORDED_FILES)
+        assert run.config == flow.config
+        assert run.environment["data"] == flow.environment["data"]
+        for part in run.metrics.values():
+            assert 0 < part["along"] < part["total"]
