@@ -10,10 +10,10 @@ def claims(
     as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for programs")] = False,
 ) -> None:
     """Print what became of every claim of the report."""
-    from hw2lib.claims import as_row, load_ledger, results
+    from hw2lib.claims import as_row, count_verdicts, load_ledger, results
 
-    found = results()
-    rows = [as_row(entry, found.get(entry["id"])) for entry in load_ledger()]
+    found, ledger = results(), load_ledger()
+    rows = [as_row(entry, found.get(entry["id"])) for entry in ledger]
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -23,5 +23,12 @@ def claims(
     table = Table("claim", "verdict", "evidence", "notebook")
     for row in rows:
         evidence = row["evidence"]["en"] if row["evidence"] else ""
-        table.add_row(row["id"], row["verdict"] or "open", evidence, row["notebook"])
+        verdict = row["verdict"] or "open"
+        if row["kind"] == "bookkeeping":
+            verdict = f"bookkeeping ({verdict})"
+        table.add_row(row["id"], verdict, evidence, row["notebook"])
+    counts = count_verdicts(ledger, found)
     Console().print(table)
+    listed = sum(row["kind"] == "bookkeeping" for row in rows)
+    parts = [f"{verdict.value}: {n}" for verdict, n in counts.items()]
+    typer.echo("; ".join([*parts, f"bookkeeping, not counted: {listed}"]))
