@@ -1,10 +1,11 @@
-"""The protocol: rules that were committed before what they decide was run.
+"""The protocol: rules that were committed before what they decide was computed.
 
 ``book/protocol.yml`` has per rule what is run, what it decides and what of the same data had been seen
 before. ``rule_commit`` is the commit that wrote it down; no later change of its text is allowed. Rules that
 decide a claim name it under ``claims``, and under ``records`` the recorded runs that it is applied to.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,8 +14,7 @@ from typing import Any
 import yaml
 
 from hw2lib.claims import ROOT
-from hw2lib.runs.folder import read_json
-from hw2lib.runs.reader import paper_root
+from hw2lib.runs.paths import paper_root
 
 # What is added to a rule after it has been committed; the rest is the rule.
 ADDED = {"rule_commit", "claims", "records"}
@@ -59,4 +59,4 @@ def provenance(claim: str) -> list[Provenance]:
 def record_commits(jobs: tuple[str, ...]) -> tuple[str, ...]:
     """The commits that recorded jobs were made from, sorted; one that ends in ``-dirty`` had changes."""
     found = (path for job in jobs for path in (paper_root() / job).rglob("environment.json"))
-    return tuple(sorted({read_json(path)["commit"] for path in found}))
+    return tuple(sorted({json.loads(path.read_text("utf-8"))["commit"] for path in found}))

@@ -39,11 +39,10 @@ WORDS = {
         "open": "باز",
         "place": "جای آن در گزارش",
         "statement": "متن ادعا",
-        "rule": "قاعده پیش از اجرا نوشته شد",
-        "rule_commit": "ثبت قاعده در",
-        "record_commits": "اجراهای ضبط‌شده از",
-        "counts": "از {all} ادعا {counts}. {listed} ردیف ثبتی است: تنها می‌گوید که چیزی در گزارش هست یا تنظیم‌ها "
-        "با آن می‌خوانند، و حکم شمرده نمی‌شود.",
+        "rule": "قاعدهٔ `{rule}`: ثبت در `{commit}`",
+        "records": "؛ اجراهای ضبط‌شده از {commits}",
+        "counts": "از {all} ادعا {counts}. {listed} ردیف ثبتی است: تنها می‌گوید که چیزی در گزارش هست "
+        "یا تنظیم‌ها با آن می‌خوانند، و حکم شمرده نمی‌شود.",
         "separator": "، ",
     },
     "en": {
@@ -55,11 +54,10 @@ WORDS = {
         "open": "open",
         "place": "Place in the report",
         "statement": "Statement",
-        "rule": "The rule was written first",
-        "rule_commit": "rule committed in",
-        "record_commits": "records made from",
-        "counts": "Of {all} claims, {counts}. {listed} rows are bookkeeping: they say only that something is in the "
-        "report, or that settings agree with it, and are not counted as verdicts.",
+        "rule": "Rule `{rule}`: committed in `{commit}`",
+        "records": "; records made from {commits}",
+        "counts": "Of {all} claims, {counts}. {listed} rows are bookkeeping: they say only that something "
+        "is in the report, or that settings agree with it, and are not counted as verdicts.",
         "separator": ", ",
     },
 }
@@ -80,11 +78,11 @@ def rule_markdown(id: str, language: str) -> list[str]:
     """For each rule of a claim that was written down beforehand, its commit beside those of the records."""
     words, lines = WORDS[language], []
     for found in provenance(id):
-        parts = [f"{words['rule_commit']} `{found.rule_commit}`"]
+        line = words["rule"].format(rule=found.rule, commit=found.rule_commit)
         if found.record_commits:
             commits = words["separator"].join(f"`{commit}`" for commit in found.record_commits)
-            parts.append(f"{words['record_commits']} {commits}")
-        lines.append(f"{words['rule']} (`{found.rule}`): {words['separator'].join(parts)}.")
+            line += words["records"].format(commits=commits)
+        lines.append(f"{line}.")
     return lines
 
 
