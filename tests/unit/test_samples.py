@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 
 from hw2lib.data import synthetic_capsules
 from hw2lib.jobs.reproduce import JOBS
-from hw2lib.jobs.samples import RECORDED_FILES, mean_with_noise
+from hw2lib.jobs.samples import RECORDED_FILES, mean_with_noise, run_sample_variation
+from hw2lib.runs.folder import read_json, write_json
+from hw2lib.runs.images import save_grid
 from hw2lib.runs.reader import paper_runs
 from hw2lib.statistics.variation import block_means, principal_directions, variation
+from hw2lib.training.settings import MAFConfig
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,19 @@ def test_the_null_has_the_mean_and_the_noise_of_the_images():
     null = mean_with_noise(images, rng).astype(float)
     assert abs(null.mean() - images.mean()) < 1
     assert null.std(0).mean() == pytest.approx(images.std(0).mean(), rel=0.15)
+
+
+def test_a_run_measures_the_samples_of_its_flow(tmp_path):
+    data, config = synthetic_capsules(size=32, train=40), MAFConfig(size=32)
+    sheet = torch.cat([data.train[:5], torch.full((5, 3, 32, 32), 128, dtype=torch.uint8)])
+    write_json(tmp_path / "config.json", config.model_dump())
+    save_grid(tmp_path / "samples.png", sheet)
+    assert run_sample_variation(config, tmp_path, data, tmp_path / "out")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == set(RECORDED_FILES)
+    found = read_json(tmp_path / "out" / "metrics.json")
+    first_row = block_means(data.train[:5].permute(0, 2, 3, 1).numpy())
+    assert found["samples"]["total"] == pytest.approx(first_row.var(0, ddof=1).sum())
+    assert found["null"]["along"] < 0.1 * found["data"]["along"]
 
 
 def test_the_recorded_samples_are_those_of_the_recorded_flows(monkeypatch):
