@@ -1,0 +1,154 @@
+"""Local features, densities, calibration and object mask as one detector."""
+
+from functools import partial
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hw2lib.errors import UserError
+
+from .calibration import Calibration, image_p_values
+from .config import LocalConfig
+from .densities import DENSITIES, HeldOut, Report, silent
+from .features import LineFeatures
+from .objects import object_mask
+
+BATCH = 32
+_FEWEST, _FOLDS = 10, 5
+
+
+class LocalDetector(nn.Module):
+    r"""Finds defects by how usual each cell of an image is at its place.
+
+    A(x) = mean over the densities of −log₁₀ of the calibrated tail probability of every cell, 0 beside
+    the object; an image's score is the mean of its ``top_cells`` largest cells. It learns from normal
+    images alone.
+
+    Args:
+        config: the settings.
+        shape: height and width of the images, multiples of ``config.cell``.
+
+    Raises:
+        UserError: by :meth:`fit`, on fewer than ten images.
+
+    Example:
+        >>> from hw2lib.data import capsule_standin
+        >>> data = capsule_standin(32, train=12, good=2, per_defect=1)
+        >>> detector = LocalDetector(LocalConfig(size=32), (32, 32)).fit(data.train)
+        >>> detector.maps(data.test).shape
+        (7, 8, 8)
+    """
+
+    def __init__(self, config: LocalConfig, shape: tuple[int, int]) -> None:
+        super().__init__()
+        self.config, self.shape = config, shape
+        self.features = LineFeatures(config, shape)
+        self.densities, self.calibrations = nn.ModuleDict(), nn.ModuleDict()
+        for name in ("mean", "spread", "normal_scores"):
+            self.register_buffer(name, torch.empty(0))
+
+    @property
+    def device(self) -> torch.device:
+        return self.mean.device
+
+    def fit(self, images: Tensor, report: Report = silent) -> Self:
+        """Learn from normal images, uint8 (n, 3, height, width), and return itself.
+
+        Args:
+            images: normal ones.
+            report: takes what is being done, how much of it is done, and of how much.
+        """
+        if len(images) < _FEWEST:
+            raise UserError(f"{len(images)} normal images: a detector needs {_FEWEST} to learn and calibrate")
+        return self.learn(self.describe(images, report), self.cells_inside(images), report)
+
+    def describe(self, images: Tensor, report: Report = silent) -> Tensor:
+        """Features of images, as they are; (n, rows, columns, features)."""
+        parts = []
+        for part in images.split(BATCH):
+            parts.append(self.features(part))
+            report("features", sum(map(len, parts)), len(images))
+        return torch.cat(parts)
+
+    def cells_inside(self, images: Tensor) -> Tensor:
+        """The cells that are looked at, found in normal images; booleans (rows, columns)."""
+        rows, columns = self.features.grid
+        mask = object_mask(images, self.config) if self.config.mask == "auto" else None
+        if mask is None:
+            return torch.ones(rows, columns, dtype=torch.bool)
+        share = mask.reshape(rows, self.config.cell, columns, self.config.cell).mean((1, 3))
+        return torch.from_numpy(share >= 0.5)
+
+    def learn(self, features: Tensor, inside: Tensor, report: Report = silent) -> Self:
+        """Learn from the features of normal images; see :meth:`describe` and :meth:`cells_inside`."""
+        # Scales of the features as they are: mean and standard deviation over all cells.
+        self.mean, self.spread = features.mean((0, 1, 2)), features.std((0, 1, 2)) + 1e-6
+        features = (features - self.mean) / self.spread
+        self.prepare(inside.to(features.device))
+        held = {}
+        for name, density in self.densities.items():
+            named = partial(_named, name, report)
+            held[name] = density.fit(features, named)
+            self.calibrations[name].fit(held[name].scores)
+        self.normal_scores = torch.from_numpy(self._held_out_scores(held))
+        return self
+
+    def prepare(self, inside: Tensor) -> None:
+        """Make the densities and their calibrations for the cells that are looked at, still to be learnt."""
+        for name in self.config.densities:
+            self.densities[name] = DENSITIES[name](self.config, inside)
+            self.calibrations[name] = Calibration(self.config, inside)
+
+    def maps(self, images: Tensor, report: Report = silent) -> np.ndarray:
+        """−log₁₀ p of every cell, 0 beside the object; float32 (n, rows, columns)."""
+        parts = []
+        for part in images.split(BATCH):
+            parts.append(self.maps_of(self.features(part)))
+            report("scoring", sum(map(len, parts)), len(images))
+        return np.concatenate(parts)
+
+    def maps_of(self, features: Tensor) -> np.ndarray:
+        """As :meth:`maps`, from features as :meth:`describe` gives them."""
+        features = (features - self.mean) / self.spread
+        calibrated = [self.calibrations[name](density(features)) for name, density in self.densities.items()]
+        return torch.stack(calibrated).mean(0).cpu().numpy()
+
+    def scores(self, maps: np.ndarray) -> np.ndarray:
+        """Mean of each map's largest cells, shape (n,)."""
+        return top_mean(maps, self.config.top_cells)
+
+    def p_values(self, scores: np.ndarray) -> np.ndarray:
+        """How often a normal image scores as much; see :func:`~.calibration.image_p_values`."""
+        return image_p_values(scores, self.normal_scores.cpu().numpy())
+
+    def _held_out_scores(self, held: dict[str, HeldOut]) -> np.ndarray:
+        """Scores of normal images that no density has seen, each calibrated without itself.
+
+        A fifth of them at a time is left out of the calibration, of all densities alike.
+        """
+        common = set.intersection(*(set(part.images.tolist()) for part in held.values()))
+        common = torch.tensor(sorted(common))
+        if len(common) < 2:
+            raise UserError(f"{len(common)} normal images are held out by all of {self.config.densities}")
+        scores = np.empty(len(common))
+        for fold in torch.arange(len(common)).chunk(min(_FOLDS, len(common))):
+            maps = []
+            for name, part in held.items():
+                out = torch.isin(part.images, common[fold])
+                calibration = Calibration(self.config, self.densities[name].inside).fit(part.scores[~out])
+                maps.append(calibration(part.scores[out]))
+            scores[fold] = self.scores(torch.stack(maps).mean(0).cpu().numpy())
+        return scores
+
+
+def top_mean(maps: np.ndarray, cells: int) -> np.ndarray:
+    """Mean of the largest values of each map, shape (n,)."""
+    flat = np.reshape(maps, (len(maps), -1))
+    cells = min(cells, flat.shape[1])
+    return np.partition(flat, -cells, 1)[:, -cells:].mean(1)
+
+
+def _named(name: str, report: Report, what: str, done: int, total: int) -> None:
+    report(f"{name}: {what}", done, total)
