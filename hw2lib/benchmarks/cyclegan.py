@@ -5,14 +5,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from hw2lib.cyclegan import Conv3x3, InstanceNorm, NarrowConv
-from hw2lib.training.config import CycleGANConfig, validated
 from hw2lib.training.cyclegan import build_training
-from hw2lib.training.device import compiles, multiplies_bfloat16, resolve_device
+from hw2lib.training.devices import compiles, multiplies_bfloat16, resolve_device
 from hw2lib.training.memory import keep_freed_memory
+from hw2lib.training.settings import CycleGANConfig, validated
 
 from .sampling import interleaved_seconds
 
@@ -37,11 +34,9 @@ def bench_step(
 ) -> dict:
     """Time a step of batch 1, each arrangement in turn.
 
-    ``plain``: float32, torch's instance norm, a call per batch and network. ``batched``: each network runs
-    once on what it can see at once. ``own norm``: :class:`~hw2lib.cyclegan.InstanceNorm`. ``winograd`` and
-    ``by columns`` (on a CPU): :class:`~hw2lib.cyclegan.Conv3x3` and :class:`~hw2lib.cyclegan.NarrowConv`.
-    ``bfloat16``, where the machine multiplies in it: the only one whose losses are not the plain ones but
-    for rounding.
+    ``plain``: float32, a call per batch and network. ``batched``: each network runs once on what it can see
+    at once. ``cuda graphs`` and ``compiled``: on a GPU. ``bfloat16``, where the machine multiplies in it:
+    the only one whose losses are not the plain ones but for rounding.
 
     Args:
         size: height and width of the images.
@@ -57,37 +52,16 @@ def bench_step(
     place = resolve_device(device)
     x, y = (torch.rand(2, 1, 3, size, size, device=place) * 2 - 1).unbind()
 
-    def arrangement(
-        torch_norm: bool = False,
-        batched: bool = True,
-        winograd: bool = False,
-        by_columns: bool = False,
-        **options: bool,
-    ) -> Callable[[], float]:
+    def arrangement(batched: bool = True, **options: bool) -> Callable[[], float]:
         settings = {"size": size, "blocks": blocks, "features": features}
         config = validated(CycleGANConfig, settings | options, "hw2 bench cyclegan:")
         step = build_training(config, place)
         step.batched = batched
-        if torch_norm:
-            use_torch_norm(step.net)
-        for layer in step.net.modules():
-            if isinstance(layer, Conv3x3):
-                layer.winograd = winograd
-            elif isinstance(layer, NarrowConv):
-                layer.by_columns = by_columns
         return lambda: float(step(x, y)["G_A"])  # a number, so that a GPU has finished
 
-    steps = {
-        "plain": arrangement(torch_norm=True, batched=False),
-        "batched": arrangement(torch_norm=True),
-        "own norm": arrangement(),
-    }
-    on_gpu, added = place.type == "cuda", {}
-    if not on_gpu:
-        steps["winograd"] = arrangement(winograd=True)
-        steps["by columns"] = arrangement(winograd=True, by_columns=True)
+    steps, added = {"plain": arrangement(batched=False), "batched": arrangement()}, {}
     for name, option, offered in (
-        ("cuda graphs", "cuda_graphs", on_gpu),
+        ("cuda graphs", "cuda_graphs", place.type == "cuda"),
         ("bfloat16", "bfloat16", multiplies_bfloat16(place)),
         ("compiled", "compile", compiles(place)),
     ):
@@ -110,18 +84,3 @@ def bench_step(
         "repeats": repeats,
         "rows": [asdict(row) for row in rows],
     }
-
-
-class TorchNorm(nn.Module):
-    """Torch's own instance norm, which is slow on a CPU."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.instance_norm(x)
-
-
-def use_torch_norm(network: nn.Module) -> None:
-    """Put torch's instance norm in the place of every one of ours."""
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, InstanceNorm):
-                setattr(module, name, TorchNorm())

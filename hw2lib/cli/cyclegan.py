@@ -27,11 +27,11 @@ def train_cyclegan(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
     """Train a CycleGAN on two unpaired sets of images."""
-    from hw2lib.training.config import CYCLEGAN_PROFILES, override
-    from hw2lib.training.config import profile as named_profile
-    from hw2lib.training.cyclegan import train_cyclegan
-    from hw2lib.training.runs import prepare
-    from hw2lib.training.trained import cyclegan_config
+    from hw2lib.jobs.cyclegan import train_cyclegan
+    from hw2lib.jobs.trained import cyclegan_config
+    from hw2lib.runs.folder import prepare
+    from hw2lib.training.settings import CYCLEGAN_PROFILES, override
+    from hw2lib.training.settings import profile as named_profile
 
     from .progress import training_progress
     from .train import check_device
@@ -59,7 +59,7 @@ def train_cyclegan(
 
 def load_images(data: Path | None, profile: str, config):
     """The set that --data names; without it generated fruit, for a quick run only."""
-    from hw2lib.data.standin_unpaired import unpaired_standin
+    from hw2lib.data.synthetic.unpaired import unpaired_standin
     from hw2lib.data.unpaired import load_unpaired
     from hw2lib.errors import UserError
 
@@ -92,8 +92,8 @@ def evaluate(
 
     A run does this by itself when it ends.
     """
-    from hw2lib.training.evaluate import evaluate_run
-    from hw2lib.training.trained import cyclegan_config
+    from hw2lib.jobs.evaluate import evaluate_run
+    from hw2lib.jobs.trained import cyclegan_config
 
     from .train import check_device
 
@@ -119,7 +119,7 @@ def translate(
 ) -> None:
     """Translate images with a trained CycleGAN; each becomes a PNG of the run's image size."""
     from hw2lib.errors import UserError
-    from hw2lib.training.translate import translate_files
+    from hw2lib.jobs.translate import translate_files
 
     if to not in ("A", "B"):
         raise UserError(f"--to {to}: expected A or B")

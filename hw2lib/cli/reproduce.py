@@ -17,7 +17,7 @@ def reproduce(
 
     The paper profile also copies each run's small files to results/paper, where the book reads them.
     """
-    from hw2lib.training.jobs import reproduce_jobs
+    from hw2lib.jobs.reproduce import reproduce_jobs
 
     from .train import check_device
 

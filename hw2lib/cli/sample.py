@@ -19,9 +19,10 @@ def sample(
     seed: Annotated[int, typer.Option(help="random seed", min=0, max=2**63 - 1)] = 0,
 ) -> None:
     """Draw images from a trained flow with the staged inverse, or from a VAE with its decoder."""
-    from hw2lib.training.report import sample_images, save_grid
-    from hw2lib.training.trained import load_flow, load_vae, run_kind
-    from hw2lib.training.vae_report import sample_vae_images
+    from hw2lib.jobs.maf import sample_images
+    from hw2lib.jobs.trained import load_flow, load_vae, run_kind
+    from hw2lib.jobs.vae import sample_vae_images
+    from hw2lib.runs.images import save_grid
 
     if run_kind(run) == "vae":
         refuse_weights(weights)

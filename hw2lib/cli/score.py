@@ -20,12 +20,12 @@ def score(
 
     A flow scores by its negative log-likelihood, a VAE by its reconstruction error and by −ELBO.
     """
-    from hw2lib.anomaly import intervals_per_defect
     from hw2lib.data import load_mvtec
-    from hw2lib.training.report import flow_score_table
-    from hw2lib.training.runs import write_csv
-    from hw2lib.training.trained import load_flow, load_vae, run_kind
-    from hw2lib.training.vae_report import score_table
+    from hw2lib.jobs.maf import flow_score_table
+    from hw2lib.jobs.trained import load_flow, load_vae, run_kind
+    from hw2lib.jobs.vae import score_table
+    from hw2lib.runs.folder import write_csv
+    from hw2lib.statistics import intervals_per_defect
 
     kind = run_kind(run)
     if kind == "vae":

@@ -35,8 +35,8 @@ def maf(
     devices: Devices = 1,
 ) -> None:
     """Train a masked autoregressive flow on a category of MVTec AD."""
-    from hw2lib.training.config import PROFILES
-    from hw2lib.training.maf import train_maf
+    from hw2lib.jobs.maf import train_maf
+    from hw2lib.training.settings import PROFILES
 
     out = out or Path("runs") / f"maf-{profile}"
     _train("maf", PROFILES, train_maf, profile, data, out, resume, assignments, seed, device, devices)
@@ -54,8 +54,8 @@ def vae(
     devices: Devices = 1,
 ) -> None:
     """Train a variational autoencoder on a category of MVTec AD."""
-    from hw2lib.training.config import VAE_PROFILES
-    from hw2lib.training.vae import train_vae
+    from hw2lib.jobs.vae import train_vae
+    from hw2lib.training.settings import VAE_PROFILES
 
     out = out or Path("runs") / f"vae-{profile}"
     _train("vae", VAE_PROFILES, train_vae, profile, data, out, resume, assignments, seed, device, devices)
@@ -75,10 +75,10 @@ def _train(
     devices: int,
 ) -> None:
     """Begin or resume a run on one category, with a progress bar; exit code 130 after Ctrl-C."""
-    from hw2lib.training.config import override
-    from hw2lib.training.config import profile as named_profile
-    from hw2lib.training.runs import prepare
-    from hw2lib.training.trained import run_config
+    from hw2lib.jobs.trained import run_config
+    from hw2lib.runs.folder import prepare
+    from hw2lib.training.settings import override
+    from hw2lib.training.settings import profile as named_profile
 
     from .progress import training_progress
 

@@ -1,7 +1,6 @@
 """CycleGAN: networks, image pool, losses, training step."""
 
 from .losses import adversarial_loss, cycle_loss, identity_loss
-from .narrow import NarrowConv, conv2d_by_columns
 from .networks import (
     InstanceNorm,
     PatchDiscriminator,
@@ -13,15 +12,12 @@ from .networks import (
 )
 from .pool import ImagePool
 from .step import TERMS, CycleGAN, Objective, TrainingStep, discriminator_loss, generator_losses
-from .winograd import Conv3x3, winograd_conv2d
 
 __all__ = [
     "TERMS",
-    "Conv3x3",
     "CycleGAN",
     "ImagePool",
     "InstanceNorm",
-    "NarrowConv",
     "Objective",
     "PatchDiscriminator",
     "ResidualBlock",
@@ -29,12 +25,10 @@ __all__ = [
     "TrainingStep",
     "UnetGenerator",
     "adversarial_loss",
-    "conv2d_by_columns",
     "cycle_loss",
     "discriminator_loss",
     "generator_losses",
     "identity_loss",
     "init_weights",
     "receptive_field",
-    "winograd_conv2d",
 ]

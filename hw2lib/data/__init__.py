@@ -1,13 +1,9 @@
 """Data sets: MVTec AD, unpaired folders, generated stand-ins, verified download."""
 
 from .mvtec import MVTecCategory, load_mvtec, split_validation
-from .standin_capsules import capsule_standin, capsules_from_environment, make_capsules
-from .standin_unpaired import (
-    make_apple2orange,
-    make_summer2winter,
-    unpaired_from_environment,
-    unpaired_standin,
-)
+from .source import capsules_from_environment, unpaired_from_environment
+from .synthetic.capsules import capsule_standin, make_capsules
+from .synthetic.unpaired import make_apple2orange, make_summer2winter, unpaired_standin
 
 __all__ = [
     "MVTecCategory",

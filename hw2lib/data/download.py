@@ -1,6 +1,6 @@
 """Fetch an official data set: resumable download, checksum, safe unpacking, one rename into place.
 
-from hw2lib.data.download import fetch, find
+from .download import fetch, find
 fetch(find("apple2orange"), "data")  # data/apple2orange/{trainA,trainB,testA,testB}
 """
 

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from hw2lib.anomaly import (
+from hw2lib.runs.reader import RecordedRun, select
+from hw2lib.statistics import (
     Estimate,
     auroc,
     average_precision,
@@ -17,7 +18,6 @@ from hw2lib.anomaly import (
     precision_recall_points,
     roc_points,
 )
-from hw2lib.results import RecordedRun, select
 
 from . import style
 

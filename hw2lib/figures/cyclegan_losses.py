@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from hw2lib.cyclegan.toy.domains import SCENE
+from hw2lib.experiments.toy.domains import SCENE
 
 from . import style
 

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from hw2lib.cyclegan.checkerboard import spectrum
-from hw2lib.cyclegan.geometry import Translation
-from hw2lib.cyclegan.pool_experiment import Game
+from hw2lib.experiments.geometry import Translation
+from hw2lib.experiments.pool_game import Game
+from hw2lib.translation.spectra import spectrum
 
 from . import style
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
 
-from hw2lib.cyclegan.appearance import COLOURS
-from hw2lib.results import RecordedRun, Table, select
+from hw2lib.runs.reader import RecordedRun, Table, select
+from hw2lib.translation.colours import COLOURS
 
 from . import style
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from hw2lib.flows import Stage
-from hw2lib.results import RecordedRun
+from hw2lib.runs.reader import RecordedRun
 
 from . import style
 

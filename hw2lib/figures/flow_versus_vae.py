@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from hw2lib.anomaly import Estimate
+from hw2lib.statistics import Estimate
 
 from . import style
 from .anomaly import defect_name

@@ -1,7 +1,6 @@
 """Normalizing flows: masks and degrees, MADE, MAF, IAF, the staircase layout, staged inverse, couplings."""
 
 from .autoregressive import AutoregressiveFlow
-from .conditioning import best_nll
 from .coupling import AdditiveCoupling, AffineCoupling, CouplingFlow
 from .degrees import (
     made_masks,
@@ -11,13 +10,14 @@ from .degrees import (
     spread_degrees,
     visible_inputs,
 )
+from .fast.staircase import StaircaseLinear
 from .iaf import IAF
+from .inverse import naive_inverse, staged_inverse, staged_inverse_plain
 from .made import MADE
 from .maf import MAF
 from .masked_linear import MaskedLinear
 from .pixels import DequantizedPixels, bits_per_dim
-from .staged_inverse import Stage, inverse_stages, naive_inverse, staged_inverse, staged_inverse_plain
-from .staircase import StaircaseLinear
+from .stages import Stage, inverse_stages
 
 __all__ = [
     "AdditiveCoupling",
@@ -31,7 +31,6 @@ __all__ = [
     "MaskedLinear",
     "Stage",
     "StaircaseLinear",
-    "best_nll",
     "bits_per_dim",
     "inverse_stages",
     "made_masks",

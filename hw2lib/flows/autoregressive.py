@@ -107,3 +107,9 @@ class AutoregressiveFlow(nn.Module):
     def _check(self, x: Tensor) -> None:
         if x.ndim != 2 or x.shape[1] != self.features:
             raise ValueError(f"expected shape (batch, {self.features}), got {tuple(x.shape)}")
+
+
+def affine_plain(x: Tensor, mean: Tensor, log_scale: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+    """u = (x − μ)·exp(−α) and α, the given ``log_scale`` clamped to ±bound; all (batch, D)."""
+    alpha = log_scale.clamp(-bound, bound)
+    return (x - mean) * torch.exp(-alpha), alpha

@@ -3,11 +3,10 @@
 import torch
 from torch import Tensor
 
-from .affine import affine_plain
-from .autoregressive import AutoregressiveFlow
-from .implicit import solve_block
+from .autoregressive import AutoregressiveFlow, affine_plain
+from .fast.implicit_gradient import solve_block
+from .inverse import naive_passes
 from .made import MADE
-from .staged_inverse import naive_passes
 
 
 class IAF(AutoregressiveFlow):

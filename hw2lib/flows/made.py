@@ -1,18 +1,13 @@
 """MADE: one masked network that gives the parameters of all D conditionals at once."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .compiled_inverse import stage_table
 from .degrees import made_masks, prefix_lengths, resolve_degrees
-from .grouped_inverse import Group, group_stages
+from .fast.staircase import StaircaseLinear
 from .masked_linear import MaskedLinear
-from .staged_inverse import inverse_stages
-from .staircase import StaircaseLinear
 
 LAYOUTS = ("staircase", "dense")
 # The report's MAF multiplies by exp(−α): outside ±7 one dimension would be scaled a thousandfold.
@@ -90,16 +85,6 @@ class MADE(nn.Module):
     def layers(self) -> list[nn.Module]:
         """All linear layers: hidden ones from the input up, then the means, then the log scales."""
         return [*self.hidden, self.mean, self.log_scale]
-
-    @cached_property
-    def inverse_groups(self) -> list[Group]:
-        """The stages of the inverse in the groups that the CPU takes; they follow from the degrees."""
-        return group_stages(inverse_stages(self.degrees, self.features))
-
-    @cached_property
-    def stage_table(self) -> np.ndarray:
-        """The stages of the inverse as the compiled loop takes them."""
-        return stage_table(inverse_stages(self.degrees, self.features))
 
     @property
     def heads(self) -> tuple[nn.Module, nn.Module]:

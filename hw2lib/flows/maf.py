@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from .affine import affine_fused, affine_plain
-from .autoregressive import AutoregressiveFlow
-from .staged_inverse import inverse_method
+from .autoregressive import AutoregressiveFlow, affine_plain
+from .fast.fused_affine import affine_fused
+from .inverse import inverse_method
 
 
 class MAF(AutoregressiveFlow):

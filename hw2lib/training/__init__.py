@@ -1,1 +1,1 @@
-"""Training: loops, checkpoints, seeding, run folders."""
+"""Fitting models: settings, loops, devices."""

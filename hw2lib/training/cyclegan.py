@@ -1,4 +1,4 @@
-"""Train a CycleGAN on two unpaired sets of images."""
+"""The loop that trains a CycleGAN on two unpaired sets of images."""
 
 import time
 from collections.abc import Callable
@@ -16,19 +16,14 @@ from hw2lib.cyclegan import (
     ResnetGenerator,
     TrainingStep,
 )
-from hw2lib.cyclegan.cuda_graphs import GraphedStep
-from hw2lib.data.unpaired import UnpairedImages, augment, duplicates_report, epoch_order
-from hw2lib.errors import UserError
+from hw2lib.cyclegan.graphs import GraphedStep
+from hw2lib.data.unpaired import UnpairedImages, augment, epoch_order
+from hw2lib.runs.cyclegan_checkpoint import save_cyclegan_state
+from hw2lib.runs.folder import write_csv
 from hw2lib.seeding import weights_from
 
-from .config import CycleGANConfig
-from .cyclegan_evaluation import evaluate_snapshots
-from .cyclegan_report import evaluate_epoch, finish_cyclegan_run
-from .cyclegan_state import load_cyclegan_state, save_cyclegan_state
-from .device import resolve_device
 from .interrupt import interruptible
-from .memory import keep_freed_memory
-from .runs import environment, note_resumption, prepare, write_csv, write_json
+from .settings import CycleGANConfig
 
 Report = Callable[[dict], None]
 
@@ -89,66 +84,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = rate
 
 
-def train_cyclegan(
-    config: CycleGANConfig,
-    data: UnpairedImages,
-    out: Path,
-    resume: bool = False,
-    device: str = "auto",
-    report: Report = lambda event: None,
-) -> bool:
-    """Train the four networks; writes the run's folder.
-
-    The order of the images, crops, mirroring and the pools' decisions are functions of (seed, epoch,
-    step), and both optimizers and pools are kept, so that a run which is interrupted and resumed equals
-    one that was not, to the bit on one CPU. losses.csv holds the losses of single steps, every
-    ``log_every``-th, without their weights.
-
-    Args:
-        config: settings.
-        data: images of the configured size and recipe.
-        out: folder of the run.
-        resume: go on from the checkpoint in ``out``.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        report: called with a dictionary after each step (keys epoch, epochs, step, steps, losses).
-
-    Returns:
-        True if the run finished, False if Ctrl-C left a checkpoint.
-
-    Raises:
-        UserError: ``out`` holds another run, nothing to resume, a run begun with other images or settings,
-            or CUDA graphs are asked of a CPU.
-    """
-    place = resolve_device(device)
-    if config.cuda_graphs and place.type != "cuda":
-        raise UserError("cuda_graphs=true: needs a CUDA device")
-    prepare(out, resume, data.checksum, config)
-    keep_freed_memory()
-    state = CycleGANState(build_training(config, place))
-    if resume:
-        load_cyclegan_state(out, state)
-        note_resumption(out, state.epoch, state.step, place)
-    else:
-        write_json(out / "config.json", config.model_dump())
-        write_json(out / "environment.json", environment(place, data_facts(data)))
-        save_cyclegan_state(out, state)  # a run that is killed at once can be resumed too
-    loop = _Loop(config, data, state, place, out, report)
-    finished = loop.run()
-    if finished:
-        started = time.perf_counter()
-        evaluation = evaluate_snapshots(out, state.training.net, data, config.seed)
-        state.evaluation_seconds += time.perf_counter() - started
-        finish_cyclegan_run(out, state, config.epochs * loop.steps, evaluation)
-    return finished
-
-
-def data_facts(data: UnpairedImages) -> dict:
-    """What identifies the data of a run."""
-    counts = {split: len(images) for split, images in data.images.items()}
-    return {"name": data.name, "checksum": data.checksum} | counts | duplicates_report(data.duplicates)
-
-
-class _Loop:
+class CycleGANLoop:
     def __init__(
         self,
         config: CycleGANConfig,
@@ -172,12 +108,15 @@ class _Loop:
                 finished = self._epoch(interrupt)
                 if finished and state.epoch in {*self.config.evaluate_epochs, self.config.epochs}:
                     started = time.perf_counter()
-                    evaluate_epoch(self.out, self.data, state)
+                    self.evaluate()
                     state.evaluation_seconds += time.perf_counter() - started
                 self._save()
                 if interrupt.requested and state.epoch < self.config.epochs:
                     return False
         return True
+
+    def evaluate(self) -> None:
+        """Called after each epoch that is evaluated, once it has been counted."""
 
     def _epoch(self, interrupt) -> bool:
         """Go on to the end of the epoch, or to the step in which Ctrl-C came."""

@@ -13,10 +13,10 @@ from torch import Tensor
 from hw2lib.data import MVTecCategory
 from hw2lib.errors import UserError
 from hw2lib.flows import bits_per_dim
+from hw2lib.runs.checkpoint import save_training_state
+from hw2lib.runs.folder import write_csv
 
-from .checkpoint import save_training_state
 from .interrupt import Interrupt, interruptible
-from .runs import write_csv
 
 Report = Callable[[dict], None]
 
@@ -31,7 +31,7 @@ class EpochLoop:
         data: the images.
         split: indices for training and for validation.
         state: has ``epoch``, ``step``, ``loss_sum``, ``losses``, ``train_seconds`` and all that
-            :func:`~hw2lib.training.checkpoint.save_training_state` asks for.
+            :func:`~hw2lib.runs.checkpoint.save_training_state` asks for.
         fabric: launched.
         out: folder of the run.
         report: called after each step.

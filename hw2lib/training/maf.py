@@ -1,26 +1,22 @@
-"""Train a masked autoregressive flow on one category of MVTec AD, and score what comes out."""
+"""The loop that trains a masked autoregressive flow on one category of MVTec AD."""
 
 import math
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from hw2lib.anomaly import auroc_per_defect, nll_scores
-from hw2lib.data import MVTecCategory, split_validation
+from hw2lib.anomaly import nll_scores
 from hw2lib.flows import MAF, DequantizedPixels, bits_per_dim
+from hw2lib.runs.checkpoint import AVERAGE, MODEL
+from hw2lib.runs.folder import write_csv
 from hw2lib.seeding import weights_from
+from hw2lib.statistics import auroc_per_defect
 
-from .checkpoint import AVERAGE, MODEL, load_training_state
-from .config import MAFConfig
-from .loop import EpochLoop, Report
-from .memory import keep_freed_memory
-from .report import finish_maf_run
-from .runs import begin, note_resumption, prepare, write_csv
+from .loop import EpochLoop
+from .settings import MAFConfig
 
 
 @dataclass
@@ -52,62 +48,6 @@ def build_maf(config: MAFConfig) -> MAF:
         return MAF(3 * config.size**2, config.hidden_features, config.transforms, config.layout)
 
 
-def train_maf(
-    config: MAFConfig,
-    data: MVTecCategory,
-    out: Path,
-    resume: bool = False,
-    device: str = "auto",
-    devices: int = 1,
-    report: Report = lambda event: None,
-) -> bool:
-    """Maximum-likelihood training; writes the run's folder.
-
-    The objective is the mean of −log p(x) over a batch, x being dequantised pixels in [−1, 1]^D (book:
-    eq-maf-objective). Batches and noise are functions of (seed, epoch, step), so that a run which is
-    interrupted and resumed equals one that was not, to the bit on one CPU.
-
-    Args:
-        config: settings.
-        data: images of the configured size.
-        out: folder of the run.
-        resume: go on from the checkpoint in ``out``.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        devices: number of devices, each of which takes a share of every batch.
-        report: called with a dictionary after each step (keys epoch, step, steps, train_bpd, val_bpd).
-
-    Returns:
-        True if the run finished, False if Ctrl-C left a checkpoint.
-
-    Raises:
-        UserError: ``out`` holds another run, nothing to resume, or a run begun with other images or
-            settings; the images are too few to split; or the loss is no longer a number.
-    """
-    split = split_validation(len(data.train), config.validation_fraction, config.seed)
-    prepare(out, resume, data.checksum, config)
-    keep_freed_memory()
-    fabric = Fabric(accelerator=device, devices=devices)
-    fabric.launch()
-    flow = build_maf(config)
-    average = build_maf(config).requires_grad_(False).to(fabric.device)
-    optimizer = torch.optim.Adam(flow.parameters(), lr=config.learning_rate, fused=True)
-    flow, optimizer = fabric.setup(flow, optimizer)
-    flow.mark_forward_method("log_prob")
-    state = MAFState(flow, average, optimizer)
-    if resume:
-        load_training_state(out, state)
-        if fabric.is_global_zero:
-            note_resumption(out, state.epoch, state.step, fabric.device)
-    elif fabric.is_global_zero:
-        begin(out, config, fabric.device, data)
-    loop = _Loop(config, data, split, state, fabric, out, report)
-    finished = loop.run()
-    if finished and fabric.is_global_zero:
-        finish_maf_run(out, config, data, state, loop.validation)
-    fabric.barrier()
-    return finished
-
-
 def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
     """As ``torch.nn.utils.clip_grad_norm_``, which also writes gradients anew that are small enough."""
     norm = get_total_norm([p.grad for p in parameters])
@@ -115,7 +55,7 @@ def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
         clip_grads_with_norm_(parameters, max_norm, norm)
 
 
-class _Loop(EpochLoop):
+class MAFLoop(EpochLoop):
     def __init__(self, *arguments) -> None:
         super().__init__(*arguments)
         self.pixels = DequantizedPixels()

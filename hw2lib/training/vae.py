@@ -1,26 +1,19 @@
-"""Train a variational autoencoder on one category of MVTec AD, and score what comes out."""
+"""The loop that trains a variational autoencoder on one category of MVTec AD."""
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from hw2lib.anomaly import vae_scores
-from hw2lib.data import MVTecCategory, split_validation
 from hw2lib.flows import DequantizedPixels, bits_per_dim
+from hw2lib.runs.checkpoint import MODEL
 from hw2lib.seeding import weights_from
 from hw2lib.vae import VAE, conv_vae
 
-from .checkpoint import MODEL, load_training_state
-from .config import VAEConfig
-from .fit import vae_parameter_groups
-from .loop import EpochLoop, Report
-from .memory import keep_freed_memory
-from .runs import begin, note_resumption, prepare
-from .vae_report import finish_vae_run
+from .loop import EpochLoop
+from .settings import VAEConfig
 
 
 @dataclass
@@ -49,66 +42,7 @@ def build_vae(config: VAEConfig) -> VAE:
         return conv_vae(config.size, config.channels, config.latent)
 
 
-def train_vae(
-    config: VAEConfig,
-    data: MVTecCategory,
-    out: Path,
-    resume: bool = False,
-    device: str = "auto",
-    devices: int = 1,
-    report: Report = lambda event: None,
-) -> bool:
-    """Maximise the evidence lower bound; writes the run's folder.
-
-    The objective is the mean of −ELBO(x) over a batch with one draw of ε per image (book: eq-elbo), x
-    being dequantised pixels in [−1, 1]^D as for the flow, so that bits per dimension of the two can be
-    compared: those of the VAE are an upper bound. Batches and noise are functions of (seed, epoch,
-    step) and so is the learning rate, so that a run which is interrupted and resumed equals one that
-    was not, to the bit on one CPU.
-
-    Args:
-        config: settings.
-        data: images of the configured size.
-        out: folder of the run.
-        resume: go on from the checkpoint in ``out``.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        devices: number of devices, each of which takes a share of every batch.
-        report: called with a dictionary after each step (keys epoch, step, steps, train_bpd, val_bpd).
-
-    Returns:
-        True if the run finished, False if Ctrl-C left a checkpoint.
-
-    Raises:
-        UserError: ``out`` holds another run, nothing to resume, or a run begun with other images or
-            settings; the images are too few to split, or of a size that the convolutions cannot halve; or
-            the loss is no longer a number.
-    """
-    split = split_validation(len(data.train), config.validation_fraction, config.seed)
-    vae = build_vae(config)
-    prepare(out, resume, data.checksum, config)
-    keep_freed_memory()
-    fabric = Fabric(accelerator=device, devices=devices)
-    fabric.launch()
-    optimizer = torch.optim.Adam(
-        vae_parameter_groups(vae, config.learning_rate, config.sigma_learning_rate), fused=True
-    )
-    vae, optimizer = fabric.setup(vae, optimizer)
-    state = VAEState(vae, optimizer)
-    if resume:
-        load_training_state(out, state)
-        if fabric.is_global_zero:
-            note_resumption(out, state.epoch, state.step, fabric.device)
-    elif fabric.is_global_zero:
-        begin(out, config, fabric.device, data)
-    loop = _Loop(config, data, split, state, fabric, out, report)
-    finished = loop.run()
-    if finished and fabric.is_global_zero:
-        finish_vae_run(out, config, data, state, loop.validation)
-    fabric.barrier()
-    return finished
-
-
-class _Loop(EpochLoop):
+class VAELoop(EpochLoop):
     def step(self, batch: Tensor) -> float:
         """One step of Adam on the mean −ELBO; returns it in nats per image."""
         state, config, generator = self.state, self.config, self.noise()

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw2lib.flows import MADE, MAF, inverse_stages, naive_inverse, staged_inverse, staged_inverse_plain
-from hw2lib.flows.compiled_inverse import compiled_inverse, stage_table
-from hw2lib.flows.grouped_inverse import grouped_inverse
+from hw2lib.flows import MADE, MAF, inverse_stages, naive_inverse, staged_inverse_plain
+from hw2lib.flows.fast.compiled import compiled_inverse, stage_table
+from hw2lib.flows.fast.grouped import grouped_inverse
+from hw2lib.flows.inverse import staged_inverse
 from hw2lib.flows.masked_linear import MaskedLinear
 
 TOLERANCE = 1e-10

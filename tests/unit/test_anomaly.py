@@ -7,23 +7,18 @@ import pytest
 import torch
 from scipy import stats
 
-from hw2lib.anomaly import (
+from hw2lib.anomaly import image_bits_per_dim, nll_maps, nll_scores, pixel_auroc, pixel_auroc_report, smooth
+from hw2lib.errors import UserError
+from hw2lib.flows import MAF, DequantizedPixels
+from hw2lib.statistics import (
     Estimate,
     auroc,
     auroc_interval,
     auroc_per_defect,
     hanley_mcneil_error,
-    image_bits_per_dim,
     intervals_per_defect,
-    nll_maps,
-    nll_scores,
-    pixel_auroc,
-    pixel_auroc_report,
     roc_points,
-    smooth,
 )
-from hw2lib.errors import UserError
-from hw2lib.flows import MAF, DequantizedPixels
 
 
 def counted(labels, scores) -> float:

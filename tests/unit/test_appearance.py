@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw2lib.cyclegan.appearance import COLOURS, colour_classes, colour_transitions, filter_share
 from hw2lib.data import unpaired_standin
+from hw2lib.translation.colours import COLOURS, colour_classes, colour_transitions, filter_share
 
 LEVEL = st.integers(0, 255)
 

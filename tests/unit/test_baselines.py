@@ -7,18 +7,13 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from hw2lib.anomaly import auroc, auroc_per_defect
-from hw2lib.anomaly.baselines import MeanImage, PCAResidual, PositionwiseGaussian, gaussian_derivatives
+from hw2lib.anomaly.detectors import MeanImage, PCAResidual, PositionwiseGaussian, gaussian_derivatives
 from hw2lib.data import capsule_standin
 from hw2lib.errors import UserError
-from hw2lib.results import paper_runs, read_table, select
-from hw2lib.training import jobs
-from hw2lib.training.baselines import (
-    RECORDED_FILES,
-    BaselinesConfig,
-    build_baselines,
-    run_baselines,
-)
+from hw2lib.jobs import reproduce as jobs
+from hw2lib.jobs.baselines import RECORDED_FILES, BaselinesConfig, build_baselines, run_baselines
+from hw2lib.runs.reader import paper_runs, read_table, select
+from hw2lib.statistics import auroc, auroc_per_defect
 
 SMALL = BaselinesConfig(size=16, components=4, widths=(1.0,), stride=1)
 

@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 
 import hw2lib
-from hw2lib.anomaly import auroc_per_defect
 from hw2lib.claims import load_ledger
 from hw2lib.cli import main, progress
-from hw2lib.training import jobs
-from hw2lib.training.report import RECORDED_FILES
-from hw2lib.training.runs import read_json
+from hw2lib.jobs import reproduce as jobs
+from hw2lib.jobs.maf import RECORDED_FILES
+from hw2lib.runs.folder import read_json
+from hw2lib.statistics import auroc_per_defect
 
 TINY = [
     "size=8",

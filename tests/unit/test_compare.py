@@ -9,18 +9,17 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import average_precision_score
 
-from hw2lib.anomaly import (
+from hw2lib.anomaly import pixel_auroc, pixel_placements
+from hw2lib.errors import UserError
+from hw2lib.statistics import (
     Placements,
     auroc,
     average_precision,
     best_threshold,
     class_weights,
     compare,
-    pixel_auroc,
-    pixel_placements,
     precision_recall_points,
 )
-from hw2lib.errors import UserError
 
 
 def draw(n, m, shifts=(1.0, 0.6), correlation=0.6, seed=0, digits=None):

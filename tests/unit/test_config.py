@@ -3,7 +3,7 @@
 import pytest
 
 from hw2lib.errors import UserError
-from hw2lib.training.config import CYCLEGAN_PROFILES, PROFILES, MAFConfig, override, profile, validated
+from hw2lib.training.settings import CYCLEGAN_PROFILES, PROFILES, MAFConfig, override, profile, validated
 
 
 def test_the_paper_profile_is_the_table_of_the_report():

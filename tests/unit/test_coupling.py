@@ -10,14 +10,14 @@ import sympy as sp
 import torch
 from torch.autograd.functional import jacobian
 
-from hw2lib.flows import AdditiveCoupling, AffineCoupling, CouplingFlow
-from hw2lib.flows.coupling import LOG_SCALE_BOUND
-from hw2lib.flows.determinant_cost import (
+from hw2lib.experiments.determinant_cost import (
     determinant_by_elimination,
     determinant_of_triangle,
     growth_exponent,
     processor_seconds,
 )
+from hw2lib.flows import AdditiveCoupling, AffineCoupling, CouplingFlow
+from hw2lib.flows.coupling import LOG_SCALE_BOUND
 from hw2lib.symbolic import (
     NotACoupling,
     NotInvertible,

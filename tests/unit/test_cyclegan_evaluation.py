@@ -11,18 +11,18 @@ from hypothesis.extra.numpy import arrays
 from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from hw2lib.cyclegan.distances import colour_distance, kernel_distance
 from hw2lib.data import unpaired_standin
 from hw2lib.errors import UserError
-from hw2lib.results import read_table, select
-from hw2lib.training import domain_classifier
-from hw2lib.training.config import CycleGANConfig
-from hw2lib.training.cyclegan import train_cyclegan
-from hw2lib.training.cyclegan_evaluation import references
-from hw2lib.training.cyclegan_report import run_generator, structural_similarity
-from hw2lib.training.domain_classifier import DomainClassifier, train_judge, unseen
-from hw2lib.training.evaluate import SECTIONS, evaluate_run, is_evaluated
-from hw2lib.training.runs import read_json, write_json
+from hw2lib.jobs.cyclegan import train_cyclegan
+from hw2lib.jobs.cyclegan_evaluation import references
+from hw2lib.jobs.evaluate import SECTIONS, evaluate_run, is_evaluated
+from hw2lib.runs.folder import read_json, write_json
+from hw2lib.runs.reader import read_table, select
+from hw2lib.training.settings import CycleGANConfig
+from hw2lib.translation import classifier
+from hw2lib.translation.classifier import DomainClassifier, train_judge, unseen
+from hw2lib.translation.distances import colour_distance, kernel_distance
+from hw2lib.translation.similarity import run_generator, structural_similarity
 
 TINY = CycleGANConfig(
     size=32, recipe="resize", blocks=0, features=4, epochs=2, max_steps=2, evaluate_epochs=(1, 2)
@@ -43,14 +43,14 @@ def judge(data):
 def run(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(domain_classifier, "LEAST_STEPS", 4)
+        patch.setattr(classifier, "LEAST_STEPS", 4)
         assert train_cyclegan(TINY, data, out, device="cpu")
     return out
 
 
 @pytest.fixture
 def copy(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(domain_classifier, "LEAST_STEPS", 4)
+    monkeypatch.setattr(classifier, "LEAST_STEPS", 4)
     return shutil.copytree(run, tmp_path / "copy")
 
 
@@ -126,7 +126,7 @@ def test_the_judge_tells_real_images_apart(judge, data):
 
 
 def test_one_seed_trains_one_judge_and_leaves_the_global_generator_alone(data, monkeypatch):
-    monkeypatch.setattr(domain_classifier, "LEAST_STEPS", 3)
+    monkeypatch.setattr(classifier, "LEAST_STEPS", 3)
     before = torch.random.get_rng_state()
     first, again, other = (train_judge(data, seed).features(data.images["testB"]) for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)

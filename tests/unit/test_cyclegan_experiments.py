@@ -6,17 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from hw2lib.cyclegan import (
-    Objective,
-    PatchDiscriminator,
-    ResnetGenerator,
-    UnetGenerator,
-    geometry,
-    patches,
-    pool_experiment,
-    receptive_field,
-)
-from hw2lib.cyclegan import checkerboard as cb
+from hw2lib.cyclegan import Objective, PatchDiscriminator, ResnetGenerator, UnetGenerator, receptive_field
+from hw2lib.experiments import checkerboards as cb
+from hw2lib.experiments import geometry, pool_game, receptive_fields
+from hw2lib.translation import spectra
 
 KINDS = ("transposed-3", "transposed-4", "resize")
 
@@ -27,39 +20,39 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 @given(strides=st.lists(st.integers(1, 3), min_size=1, max_size=5), kernel=st.integers(1, 5))
 def test_fields_from_the_input_are_those_from_the_output(strides, kernel):
-    chain = patches.strided_chain(strides, kernel)
-    assert patches.field_table(chain)[-1].field == receptive_field(chain)
+    chain = receptive_fields.strided_chain(strides, kernel)
+    assert receptive_fields.field_table(chain)[-1].field == receptive_field(chain)
 
 
 @settings(max_examples=15)
 @given(strides=st.lists(st.integers(1, 2), min_size=1, max_size=3), index=st.integers(0, 4))
 def test_field_slice_is_what_moves_a_score(strides, index):
-    chain = patches.strided_chain(strides).double()
+    chain = receptive_fields.strided_chain(strides).double()
     image = torch.ones(3, 48, 48, dtype=torch.float64)
-    moved = patches.pixel_influence(chain, image, index, index).nonzero()
-    part = patches.field_slice(chain, index, 48)
+    moved = receptive_fields.pixel_influence(chain, image, index, index).nonzero()
+    part = receptive_fields.field_slice(chain, index, 48)
     assert (int(moved.min()), int(moved.max()) + 1) == (part.start, part.stop)
 
 
 def test_instance_norm_reaches_beyond_the_field():
     judge = PatchDiscriminator(features=2, layers=1).double()
     image = torch.randn(3, 32, 32, dtype=torch.float64, generator=seeded())
-    part = patches.field_slice(judge, 3, 32)
-    for network, outside in ((patches.convolutions_alone(judge), 0), (judge, 1)):
-        influence = patches.pixel_influence(network, image, 3, 3)
+    part = receptive_fields.field_slice(judge, 3, 32)
+    for network, outside in ((receptive_fields.convolutions_alone(judge), 0), (judge, 1)):
+        influence = receptive_fields.pixel_influence(network, image, 3, 3)
         influence[part, part] = 0
         assert bool(influence.count_nonzero()) == bool(outside)
-    assert not any(isinstance(m, type(judge.layers[3])) for m in patches.without_norms(judge))
+    assert not any(isinstance(m, type(judge.layers[3])) for m in receptive_fields.without_norms(judge))
 
 
 def test_patch_shares_follow_the_region():
     judge = PatchDiscriminator(features=2)
     mask = torch.zeros(128, 128, dtype=torch.bool)
-    assert patches.patch_shares(judge, mask).shape == (14, 14)
-    assert not patches.patch_shares(judge, mask).any()
-    assert (patches.patch_shares(judge, ~mask) == 1).all()
+    assert receptive_fields.patch_shares(judge, mask).shape == (14, 14)
+    assert not receptive_fields.patch_shares(judge, mask).any()
+    assert (receptive_fields.patch_shares(judge, ~mask) == 1).all()
     mask[:, 64:] = True
-    shares = patches.patch_shares(judge, mask)
+    shares = receptive_fields.patch_shares(judge, mask)
     assert (shares.diff(dim=1) >= 0).all() and shares[0, 0] == 0 and shares[0, -1] == 1
     # Score 7 sees columns 33 to 102, of which 64 to 102 lie in the region.
     assert float(shares[5, 7]) == pytest.approx(39 / 70)
@@ -67,7 +60,7 @@ def test_patch_shares_follow_the_region():
 
 def test_shape_table_lists_every_layer_with_weights():
     network = ResnetGenerator(blocks=2, features=4)
-    table = patches.shape_table(network, 16)
+    table = receptive_fields.shape_table(network, 16)
     assert sum(stage.count * stage.parameters for stage in table) == sum(
         p.numel() for p in network.parameters()
     )
@@ -82,30 +75,30 @@ def test_shape_table_lists_every_layer_with_weights():
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=20), st.floats(0, 1))
 def test_score_moments_add_up_to_the_loss(values, target):
     scores = torch.tensor(values, dtype=torch.float64)
-    _, bias, variance = patches.score_moments(scores, target)
+    _, bias, variance = receptive_fields.score_moments(scores, target)
     assert float(bias + variance) == pytest.approx(float((scores - target).square().mean()), abs=1e-9)
 
 
 def test_textures_differ_in_grain_only():
-    images = patches.noise_texture(2, 32, seeded())
-    blurred = patches.without_grain(images)
+    images = receptive_fields.noise_texture(2, 32, seeded())
+    blurred = receptive_fields.without_grain(images)
     assert images.shape == blurred.shape and images.abs().max() <= 1
     torch.testing.assert_close(images.mean((2, 3)), blurred.mean((2, 3)), atol=0.05, rtol=0)
     assert blurred.diff(dim=3).square().mean() < 0.1 * images.diff(dim=3).square().mean()
 
 
 def test_a_judge_without_norms_says_where():
-    judge = patches.grain_judge(normed=False, steps=40, size=32, layers=1)
-    image, mask = patches.half_generated(7, size=32)
+    judge = receptive_fields.grain_judge(normed=False, steps=40, size=32, layers=1)
+    image, mask = receptive_fields.half_generated(7, size=32)
     with torch.no_grad():
         scores = judge(image[None])[0, 0]
-    assert patches.contrast(scores, patches.patch_shares(judge, mask)) > 0.4
+    assert receptive_fields.contrast(scores, receptive_fields.patch_shares(judge, mask)) > 0.4
 
 
 def test_contrast():
     shares = torch.tensor([0.0, 0.5, 1.0])
-    assert patches.contrast(torch.tensor([1.0, 9.0, 0.0]), shares) == 1
-    assert patches.contrast(torch.ones(3), shares) == 0
+    assert receptive_fields.contrast(torch.tensor([1.0, 9.0, 0.0]), shares) == 1
+    assert receptive_fields.contrast(torch.ones(3), shares) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -130,7 +123,7 @@ def test_nyquist_energy_is_the_variance_of_the_phase_means(seed, half):
     images = torch.randn(3, 2 * half, 2 * half + 4, dtype=torch.float64, generator=seeded(seed))
     phases = [images[:, i::2, j::2].mean((1, 2)) for i in (0, 1) for j in (0, 1)]
     variance = torch.stack(phases, 1).var(1, correction=0)
-    torch.testing.assert_close(cb.nyquist_energy(images), variance)
+    torch.testing.assert_close(spectra.nyquist_energy(images), variance)
 
 
 def test_only_a_grid_of_its_period_stands_out():
@@ -139,22 +132,22 @@ def test_only_a_grid_of_its_period_stands_out():
     # The energy of a wave of height 1 over that of the noise in one row and one column of the spectrum.
     whole = float(window.sum() ** 2 / (2 * window.square().sum()))
     for period, other, expected in ((2, 4, 1 + whole), (4, 2, 1 + whole / 4)):
-        assert cb.grid_excess(noise, period) == pytest.approx(1, abs=0.15)
+        assert spectra.grid_excess(noise, period) == pytest.approx(1, abs=0.15)
         grid = noise + torch.cos(2 * torch.pi * column / period)
-        found = cb.grid_excess(grid, period)
+        found = spectra.grid_excess(grid, period)
         assert found == pytest.approx(expected, rel=0.15)
-        assert cb.grid_excess(grid, other) == pytest.approx(1, abs=0.15)
-        assert cb.grid_excess(3 * grid.transpose(2, 3) + 1, period) == pytest.approx(found)
+        assert spectra.grid_excess(grid, other) == pytest.approx(1, abs=0.15)
+        assert spectra.grid_excess(3 * grid.transpose(2, 3) + 1, period) == pytest.approx(found)
     with pytest.raises(ValueError, match="period=5"):
-        cb.grid_excess(noise, 5)
+        spectra.grid_excess(noise, 5)
 
 
 def test_fine_share_tells_a_checkerboard_from_a_sky():
     sky = cb.skies(4, 32, seeded()).double()
     assert sky.abs().max() < 1
-    assert cb.fine_share(sky) < 1e-6
+    assert spectra.fine_share(sky) < 1e-6
     board = (-1.0) ** (torch.arange(32)[:, None] + torch.arange(32)).double()
-    assert cb.fine_share(board.expand(1, 3, 32, 32)) > 0.9
+    assert spectra.fine_share(board.expand(1, 3, 32, 32)) > 0.9
 
 
 def test_only_resize_convolution_keeps_a_flat_image_flat():
@@ -169,29 +162,29 @@ def test_sky_generators_learn_and_leave_the_global_generator_alone():
     assert torch.equal(state, torch.get_rng_state())
     sky = cb.skies(8, 16, seeded(9))
     with torch.no_grad():
-        assert cb.fine_share(trained(sky)) < cb.fine_share(fresh(sky))
+        assert spectra.fine_share(trained(sky)) < spectra.fine_share(fresh(sky))
 
 
 def test_half_of_what_a_pool_gives_back_is_older():
-    share, age = pool_experiment.older_share(10, 3000, seeded())
+    share, age = pool_game.older_share(10, 3000, seeded())
     assert abs(share - 0.5) < 4 * 0.5 / 3000**0.5
     # Each place is refilled with probability 1/20 a step, so an image waits 20 steps on average.
     assert 16 < age < 24
 
 
 def test_games_are_independent_and_repeatable():
-    one, two = (pool_experiment.play(5, seeds=3, steps=120, seed=4) for _ in range(2))
+    one, two = (pool_game.play(5, seeds=3, steps=120, seed=4) for _ in range(2))
     assert torch.equal(one.path, two.path) and torch.equal(one.loss, two.loss)
     assert one.path.shape == (60, 3, 2) and one.loss.shape == (60, 3)
     assert one.wander().shape == one.forgetting().shape == one.loss_swing().shape == (3,)
     assert len(one.path[-1].unique(dim=0)) == 3
     with pytest.raises(ValueError, match="steps=40"):
-        pool_experiment.play(5, steps=40)
+        pool_game.play(5, steps=40)
 
 
 def test_wander_is_the_spread_of_the_path():
     path = torch.tensor([[[1.0, 0.0]], [[-1.0, 0.0]]])
-    game = pool_experiment.Game(path, torch.zeros(2, 1), torch.zeros(2, 1), torch.ones(2, 1))
+    game = pool_game.Game(path, torch.zeros(2, 1), torch.zeros(2, 1), torch.ones(2, 1))
     assert float(game.wander()) == 1.0 and float(game.forgetting()) == 1.0
 
 

@@ -9,12 +9,12 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
 from hw2lib.cyclegan import TERMS
-from hw2lib.cyclegan.appearance import COLOURS
-from hw2lib.cyclegan.steganography import PERTURBATIONS
 from hw2lib.figures import cyclegan_runs as figures
-from hw2lib.results import RecordedRun
-from hw2lib.training.report import save_grid
-from hw2lib.training.runs import write_csv, write_json
+from hw2lib.runs.folder import write_csv, write_json
+from hw2lib.runs.images import save_grid
+from hw2lib.runs.reader import RecordedRun
+from hw2lib.translation.colours import COLOURS
+from hw2lib.translation.steganography import PERTURBATIONS
 
 MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", "identity_l1")
 

@@ -5,11 +5,12 @@ import functools
 import pytest
 import torch
 
-from hw2lib.cyclegan import TERMS, ImagePool, TrainingStep, narrow, winograd
-from hw2lib.cyclegan.cuda_graphs import GraphedStep, unchanged
+from hw2lib.cyclegan import TERMS, ImagePool, TrainingStep
+from hw2lib.cyclegan.graphs import GraphedStep, unchanged
 from hw2lib.errors import UserError
-from hw2lib.training.config import CycleGANConfig
-from hw2lib.training.cyclegan import build_training, set_learning_rate, train_cyclegan
+from hw2lib.jobs.cyclegan import train_cyclegan
+from hw2lib.training.cyclegan import build_training, set_learning_rate
+from hw2lib.training.settings import CycleGANConfig
 
 # Learning rates are powers of two, so that a tensor of one, which is in float32, is the same number.
 TINY = CycleGANConfig(size=32, blocks=1, features=4, pool=1, learning_rate=2**-12)
@@ -53,8 +54,6 @@ def test_a_compiled_step_is_the_plain_one(monkeypatch):
     monkeypatch.setattr(
         torch, "compile", functools.partial(torch.compile, backend="aot_eager", fullgraph=True)
     )
-    for module in (winograd, narrow):
-        monkeypatch.setattr(module, "_WORTHWHILE_CHANNELS", 1)
     torch._dynamo.reset()
     plain, compiled = training(), training(TINY.model_copy(update={"compile": True}))
     assert_alike(run(compiled), run(plain))

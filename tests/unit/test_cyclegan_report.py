@@ -8,7 +8,7 @@ from hw2lib.cyclegan import CycleGAN
 from hw2lib.data.unpaired import UnpairedImages, to_uint8
 
 # As a module: by itself, pytest would take the function test_metrics for a test.
-from hw2lib.training import cyclegan_report as report
+from hw2lib.jobs import cyclegan as report
 
 COUNTS = {"testA": 2, "testB": 3}
 

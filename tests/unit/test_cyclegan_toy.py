@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hw2lib.cyclegan import Objective, cycle_loss
-from hw2lib.cyclegan.toy import (
+from hw2lib.experiments.toy import (
     Blob,
     Ring,
     Scenes,

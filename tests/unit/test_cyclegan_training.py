@@ -15,12 +15,14 @@ from safetensors.torch import load_file
 from hw2lib.cyclegan import TERMS, Objective, TrainingStep
 from hw2lib.data.unpaired import augment, load_unpaired
 from hw2lib.errors import UserError
-from hw2lib.training import cyclegan, domain_classifier, jobs
-from hw2lib.training.config import CYCLEGAN_PROFILES, CycleGANConfig, override, profile
-from hw2lib.training.cyclegan import build_training, learning_rate, train_cyclegan
-from hw2lib.training.cyclegan_report import RECORDED_FILES
-from hw2lib.training.runs import read_json, write_json
-from hw2lib.training.trained import load_cyclegan
+from hw2lib.jobs import reproduce as jobs
+from hw2lib.jobs.cyclegan import RECORDED_FILES, train_cyclegan
+from hw2lib.jobs.trained import load_cyclegan
+from hw2lib.runs.folder import read_json, write_json
+from hw2lib.training import cyclegan
+from hw2lib.training.cyclegan import build_training, learning_rate
+from hw2lib.training.settings import CYCLEGAN_PROFILES, CycleGANConfig, override, profile
+from hw2lib.translation import classifier
 
 TINY = CycleGANConfig(
     size=32,
@@ -38,7 +40,7 @@ TINY = CycleGANConfig(
 def hasty_judge():
     """A classifier that has hardly been trained: what it says is not tested here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(domain_classifier, "LEAST_STEPS", 2)
+        patch.setattr(classifier, "LEAST_STEPS", 2)
         yield
 
 

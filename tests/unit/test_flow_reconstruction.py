@@ -3,20 +3,21 @@
 import numpy as np
 import pytest
 
-from hw2lib.anomaly import auroc_per_defect, flow_reconstruction_errors, nll_scores
+from hw2lib.anomaly import flow_reconstruction_errors, nll_scores
 from hw2lib.data import capsule_standin
 from hw2lib.errors import UserError
-from hw2lib.results import paper_runs, read_table, select
-from hw2lib.training import jobs
-from hw2lib.training.config import MAFConfig
-from hw2lib.training.flow_reconstruction import (
+from hw2lib.jobs import reproduce as jobs
+from hw2lib.jobs.flow_reconstruction import (
     FLOW_RECONSTRUCTION_PROFILES,
     RECORDED_FILES,
     run_flow_reconstruction,
     stranger_images,
 )
-from hw2lib.training.runs import read_json
-from hw2lib.training.trained import load_flow
+from hw2lib.jobs.trained import load_flow
+from hw2lib.runs.folder import read_json
+from hw2lib.runs.reader import paper_runs, read_table, select
+from hw2lib.statistics import auroc_per_defect
+from hw2lib.training.settings import MAFConfig
 
 TINY = FLOW_RECONSTRUCTION_PROFILES["quick"]
 

@@ -9,7 +9,8 @@ from test_flows import LAYOUTS, diagonal, enliven
 from torch.autograd.functional import jacobian
 from torch.distributions import Normal
 
-from hw2lib.flows import IAF, MADE, MAF, best_nll, inverse_stages, shared_degrees
+from hw2lib.experiments.shared_conditioning import best_nll
+from hw2lib.flows import IAF, MADE, MAF, inverse_stages, shared_degrees
 from hw2lib.flows.made import LOG_SCALE_BOUND
 from hw2lib.training.fit import fit
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from hw2lib.errors import UserError
-from hw2lib.training import device, jobs
-from hw2lib.training.baselines import BASELINES_PROFILES
-from hw2lib.training.config import CYCLEGAN_PROFILES, PROFILES, VAE_PROFILES, CycleGANConfig
-from hw2lib.training.flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES
-from hw2lib.training.report import RECORDED_FILES
-from hw2lib.training.runs import write_json
+from hw2lib.jobs import reproduce as jobs
+from hw2lib.jobs.baselines import BASELINES_PROFILES
+from hw2lib.jobs.flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES
+from hw2lib.jobs.maf import RECORDED_FILES
+from hw2lib.runs.folder import write_json
+from hw2lib.training import devices
+from hw2lib.training.settings import CYCLEGAN_PROFILES, PROFILES, VAE_PROFILES, CycleGANConfig
 
 # What each job runs, and the profiles of its settings.
 RUNS = {
@@ -32,8 +33,8 @@ def job(monkeypatch, tmp_path):
     """A job of two seeds whose runs are one small file; stops at the seeds in ``stops``."""
     calls, stops = [], set()
 
-    def run(profile, seed, data, out, device):
-        calls.append((profile, seed, data, device))
+    def run(profile, seed, data, out, devices):
+        calls.append((profile, seed, data, devices))
         if seed in stops:
             return False
         out.mkdir(parents=True)
@@ -171,19 +172,25 @@ def gpu(monkeypatch):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: offers["capability"])
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: offers["bf16"])
-    monkeypatch.setattr(device.shutil, "which", offers.get)
-    monkeypatch.setattr(device, "find_spec", lambda name: offers[name] or None)
+    monkeypatch.setattr(devices.shutil, "which", offers.get)
+    monkeypatch.setattr(devices, "find_spec", lambda name: offers[name] or None)
     return offers
 
 
 @pytest.mark.parametrize("name", ["cyclegan-apple2orange", "cyclegan-summer2winter"])
-def test_a_paper_run_of_cyclegan_is_the_table_s_and_spares_a_gpu_its_waiting(handed_on, gpu, tmp_path, name):
+@pytest.mark.parametrize("multiplies", [False, True])
+def test_a_paper_run_of_cyclegan_is_the_table_s_and_takes_what_a_device_offers(
+    handed_on, gpu, monkeypatch, tmp_path, name, multiplies
+):
+    for instructions in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, instructions, lambda: multiplies)
+
     def settings(profile: str, place: str) -> CycleGANConfig:
         assert jobs.JOBS[name].run(profile, 0, tmp_path / "set", tmp_path / "run", place)
         return handed_on[-1][1]["config"]
 
     paper = CYCLEGAN_PROFILES["paper"]
-    assert settings("paper", "cpu") == paper
+    assert settings("paper", "cpu") == paper.model_copy(update={"bfloat16": multiplies})
     found = settings("paper", "cuda")
     assert found.bfloat16 and found.compile and found.cuda_graphs
     only = {"bfloat16", "compile", "cuda_graphs", "checkpoint_every"}
@@ -194,18 +201,18 @@ def test_a_paper_run_of_cyclegan_is_the_table_s_and_spares_a_gpu_its_waiting(han
 @pytest.mark.parametrize("lack", [{"capability": (6, 1)}, {"gcc": None}, {"triton": False}])
 def test_nothing_is_compiled_where_that_would_fail(gpu, lack):
     gpu |= lack
-    assert not device.compiles(torch.device("cuda"))
+    assert not devices.compiles(torch.device("cuda"))
 
 
 def test_a_compiler_that_the_environment_names_will_do(gpu, monkeypatch):
     gpu["gcc"] = None
     monkeypatch.setenv("CC", "tcc")
-    assert device.compiles(torch.device("cuda")) and not device.compiles(torch.device("cpu"))
+    assert devices.compiles(torch.device("cuda")) and not devices.compiles(torch.device("cpu"))
 
 
 def test_a_gpu_that_imitates_bfloat16_is_spared_it(gpu):
     gpu["bf16"] = False
-    found = device.spare_waiting(CYCLEGAN_PROFILES["paper"], torch.device("cuda"))
+    found = devices.spare_waiting(CYCLEGAN_PROFILES["paper"], torch.device("cuda"))
     assert found.cuda_graphs and found.compile and not found.bfloat16
 
 

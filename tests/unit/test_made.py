@@ -7,7 +7,7 @@ import torch
 from torch.autograd.functional import jacobian
 
 from hw2lib.flows import MADE, MAF, made_masks, prefix_lengths, random_degrees, spread_degrees
-from hw2lib.flows.staged_inverse import naive_inverse, staged_inverse
+from hw2lib.flows.inverse import naive_inverse, staged_inverse
 
 LAYOUTS = ("staircase", "dense")
 

@@ -7,21 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from hw2lib.anomaly import compare, nll_maps, pixel_auroc, pixel_auroc_report, smooth
+from hw2lib.anomaly import nll_maps, pixel_auroc, pixel_auroc_report, smooth
 from hw2lib.data import capsule_standin, split_validation
 from hw2lib.errors import UserError
-from hw2lib.results import paper_runs, read_table, select
-from hw2lib.training import jobs
-from hw2lib.training.baselines import BaselinesConfig, build_baselines
-from hw2lib.training.config import MAFConfig
-from hw2lib.training.maf import train_maf
-from hw2lib.training.pixel_comparison import (
-    RECORDED_FILES,
-    SIGMA,
-    read_placements,
-    run_pixel_comparison,
-)
-from hw2lib.training.trained import load_flow
+from hw2lib.jobs import reproduce as jobs
+from hw2lib.jobs.baselines import BaselinesConfig, build_baselines
+from hw2lib.jobs.maf import train_maf
+from hw2lib.jobs.pixel_comparison import RECORDED_FILES, SIGMA, read_placements, run_pixel_comparison
+from hw2lib.jobs.trained import load_flow
+from hw2lib.runs.reader import paper_runs, read_table, select
+from hw2lib.statistics import compare
+from hw2lib.training.settings import MAFConfig
 
 BASELINES = BaselinesConfig(size=16, components=4, widths=(1.0,), stride=1)
 FLOW = MAFConfig(

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from hw2lib.anomaly import auroc_interval, auroc_per_defect
 from hw2lib.cyclegan import TERMS
 from hw2lib.errors import UserError
-from hw2lib.results import RecordedRun, cut_sheet, paper_root, paper_run, paper_runs, read_table, select
-from hw2lib.training.config import CYCLEGAN_PROFILES, CycleGANConfig, MAFConfig
-from hw2lib.training.jobs import JOBS
-from hw2lib.training.report import RECORDED_FILES, save_grid
-from hw2lib.training.runs import read_json, write_csv, write_json
+from hw2lib.jobs.maf import RECORDED_FILES
+from hw2lib.jobs.reproduce import JOBS
+from hw2lib.runs.folder import read_json, write_csv, write_json
+from hw2lib.runs.images import cut_sheet, save_grid
+from hw2lib.runs.reader import RecordedRun, paper_root, paper_run, paper_runs, read_table, select
+from hw2lib.statistics import auroc_interval, auroc_per_defect
+from hw2lib.training.settings import CYCLEGAN_PROFILES, CycleGANConfig, MAFConfig
 
 # Reading
 

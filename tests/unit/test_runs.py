@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from hw2lib.errors import UserError
-from hw2lib.training.config import MAFConfig
+from hw2lib.jobs.trained import cyclegan_config
+from hw2lib.runs.folder import prepare, read_json, write_bytes, write_csv, write_json
+from hw2lib.runs.images import save_grid
 from hw2lib.training.interrupt import interruptible
 from hw2lib.training.memory import peak_memory_gb
-from hw2lib.training.report import save_grid
-from hw2lib.training.runs import prepare, read_json, write_bytes, write_csv, write_json
-from hw2lib.training.trained import cyclegan_config
+from hw2lib.training.settings import MAFConfig
 
 
 def test_a_second_interrupt_stops_at_once_and_handlers_come_back():

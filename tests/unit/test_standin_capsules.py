@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hw2lib.data import capsule_standin, capsules_from_environment, load_mvtec, make_capsules
-from hw2lib.data.standin_capsules import DEFECTS
+from hw2lib.data.synthetic.capsules import DEFECTS
 from hw2lib.errors import UserError
 
 COUNTS = {"train": 5, "good": 2, "per_defect": 1}

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from hw2lib.data import unpaired_from_environment, unpaired_standin
-from hw2lib.data.standin_fruit import draw_fruit
-from hw2lib.data.standin_scenes import draw_scene
-from hw2lib.data.standin_unpaired import STANDINS, make_unpaired
+from hw2lib.data.synthetic.fruit import draw_fruit
+from hw2lib.data.synthetic.scenes import draw_scene
+from hw2lib.data.synthetic.unpaired import STANDINS, make_unpaired
 from hw2lib.data.unpaired import SPLITS, find_duplicates, load_unpaired
 from hw2lib.errors import UserError
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw2lib.cyclegan.steganography import LEVEL, PERTURBATIONS, Perturbation, reconstruction_curve
 from hw2lib.data.unpaired import to_signed
+from hw2lib.translation.steganography import LEVEL, PERTURBATIONS, Perturbation, reconstruction_curve
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from hw2lib.anomaly import nll_scores
 from hw2lib.data import MVTecCategory, load_mvtec, split_validation
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
-from hw2lib.results import read_table, select
-from hw2lib.training.config import MAFConfig
+from hw2lib.jobs.maf import RECORDED_FILES, sample_images, train_maf
+from hw2lib.jobs.trained import load_flow
+from hw2lib.runs.folder import read_json, record, write_json
+from hw2lib.runs.reader import read_table, select
 from hw2lib.training.fit import fit
-from hw2lib.training.maf import build_maf, train_maf
-from hw2lib.training.report import RECORDED_FILES, sample_images
-from hw2lib.training.runs import read_json, record, write_json
-from hw2lib.training.trained import load_flow
+from hw2lib.training.maf import build_maf
+from hw2lib.training.settings import MAFConfig
 
 TINY = MAFConfig(
     size=8,

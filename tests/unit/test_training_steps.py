@@ -5,14 +5,16 @@ import signal
 import pytest
 import torch
 
-from hw2lib.cyclegan import checkerboard
 from hw2lib.data import capsule_standin, split_validation
 from hw2lib.errors import UserError
+from hw2lib.experiments import checkerboards
 from hw2lib.flows import DequantizedPixels
-from hw2lib.training.config import CycleGANConfig, MAFConfig, VAEConfig
+from hw2lib.jobs.maf import train_maf
+from hw2lib.jobs.vae import train_vae
 from hw2lib.training.cyclegan import build_cyclegan
-from hw2lib.training.maf import build_maf, train_maf
-from hw2lib.training.vae import build_vae, train_vae
+from hw2lib.training.maf import build_maf
+from hw2lib.training.settings import CycleGANConfig, MAFConfig, VAEConfig
+from hw2lib.training.vae import build_vae
 
 MODELS = {
     "maf": (
@@ -111,7 +113,7 @@ def test_a_loss_that_is_no_number_ends_the_run(train):
         lambda: build_maf(MODELS["maf"][1]),
         lambda: build_vae(MODELS["vae"][1]),
         lambda: build_cyclegan(CycleGANConfig(blocks=1, features=2)),
-        lambda: checkerboard.sky_generator("resize", steps=0, seed=3),
+        lambda: checkerboards.sky_generator("resize", steps=0, seed=3),
     ],
     ids=["maf", "vae", "cyclegan", "experiment"],
 )

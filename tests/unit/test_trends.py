@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 from scipy.stats import kendalltau
 
-from hw2lib.trends import block_length, trend
+from hw2lib.statistics.trends import block_length, trend
 
 
 def noise(n, memory, seed):

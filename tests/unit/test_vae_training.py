@@ -10,24 +10,26 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from hw2lib.anomaly import auroc_per_defect, vae_scores
+from hw2lib.anomaly import vae_scores
 from hw2lib.cli import main
 from hw2lib.data import capsule_standin, split_validation
 from hw2lib.errors import UserError
 from hw2lib.flows import bits_per_dim
-from hw2lib.results import paper_runs, read_table
-from hw2lib.training import jobs
-from hw2lib.training.config import VAE_PROFILES, CycleGANConfig, VAEConfig, override, profile
-from hw2lib.training.runs import read_json, write_json
-from hw2lib.training.trained import load_vae, run_kind
-from hw2lib.training.vae import build_vae, train_vae
-from hw2lib.training.vae_report import (
+from hw2lib.jobs import reproduce as jobs
+from hw2lib.jobs.trained import load_vae, run_kind
+from hw2lib.jobs.vae import (
     RECORDED_FILES,
     SCORES,
     noise_images,
     reconstruct_images,
     sample_vae_images,
+    train_vae,
 )
+from hw2lib.runs.folder import read_json, write_json
+from hw2lib.runs.reader import paper_runs, read_table
+from hw2lib.statistics import auroc_per_defect
+from hw2lib.training.settings import VAE_PROFILES, CycleGANConfig, VAEConfig, override, profile
+from hw2lib.training.vae import build_vae
 
 TINY = VAEConfig(size=16, channels=(4, 8), latent=4, batch_size=7, epochs=4, seed=3, checkpoint_every=0)
 STEPS = 3  # per epoch: 18 training images in batches of 7, 7 and 4

@@ -1,0 +1,1 @@
+"""Synthetic sets in the official layouts: capsules, fruit, and scenes of two seasons."""

@@ -1,0 +1,1 @@
+"""The recorded jobs of the book: train, evaluate, write; one file each."""

@@ -1,0 +1,153 @@
+"""The recorded runs of the book, by name."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hw2lib.data import capsule_standin, load_mvtec, unpaired_standin
+from hw2lib.data.unpaired import load_unpaired
+from hw2lib.errors import UserError
+from hw2lib.runs.folder import record
+from hw2lib.runs.reader import paper_root
+from hw2lib.training.cyclegan import recorded_files
+from hw2lib.training.devices import resolve_device, spare_waiting
+from hw2lib.training.maf import RECORDED_FILES
+from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES
+from hw2lib.training.settings import profile as named_profile
+from hw2lib.training.vae import RECORDED_FILES as VAE_FILES
+
+from .baselines import BASELINES_PROFILES, run_baselines
+from .baselines import RECORDED_FILES as BASELINES_FILES
+from .cyclegan import train_cyclegan
+from .evaluate import evaluate_run, is_evaluated
+from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstruction
+from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
+from .maf import train_maf
+from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
+from .pixel_comparison import run_pixel_comparison
+from .trained import cyclegan_config
+from .vae import train_vae
+
+
+def has_metrics(run: Path) -> bool:
+    """Whether a run has written its last file."""
+    return (run / "metrics.json").exists()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that the book shows: its seeds, its data below the data folder, and how to do it.
+
+    A run of several seeds has a folder per seed, and so has one of a single seed with ``seed_folders``.
+    ``complete`` says of a run's folder whether there is nothing left to do.
+    """
+
+    seeds: tuple[int, ...]
+    data: str
+    files: tuple[str, ...]
+    run: Callable[[str, int, Path | None, Path, str], bool]
+    seed_folders: bool = False
+    complete: Callable[[Path], bool] = has_metrics
+
+
+def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = named_profile(profile).model_copy(update={"seed": seed})
+    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    return train_maf(config, category, out, resume=(out / "state.json").exists(), device=device)
+
+
+def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
+    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    return run_baselines(config, category, out)
+
+
+def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    """With the flow of the job maf-capsule, which is trained first where it is not there."""
+    name = "maf-capsule" if profile == "paper" else f"maf-capsule-{profile}"
+    flow_run = out.parents[1] / name / f"seed-{seed}"
+    if not has_metrics(flow_run) and not _maf(profile, seed, data, flow_run, device):
+        return False
+    config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
+    size = named_profile(profile).size
+    category = capsule_standin(size) if data is None else load_mvtec(data, size)
+    return run_pixel_comparison(config, flow_run, category, out)
+
+
+def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
+    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    return train_vae(config, category, out, resume=(out / "state.json").exists(), device=device)
+
+
+def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = named_profile(profile, FLOW_RECONSTRUCTION_PROFILES).model_copy(update={"seed": seed})
+    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    return run_flow_reconstruction(config, category, out, device)
+
+
+def _cyclegan(standin: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    resume = (out / "state.json").exists()
+    if resume:  # in the precision in which it was begun
+        config = cyclegan_config(out)
+    else:
+        config = named_profile(profile, CYCLEGAN_PROFILES)
+        if profile == "paper":  # a quick run is too short to compile for
+            config = spare_waiting(config, resolve_device(device))
+    if data is None:
+        images = unpaired_standin(standin, config.size, config.recipe)
+    else:
+        images = load_unpaired(data, config.size, config.recipe)
+    if has_metrics(out):  # of a run that ended before some measure was made
+        evaluate_run(out, images, device)
+        return True
+    return train_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
+
+
+def _cyclegan_job(standin: str, folder: str) -> Job:
+    files = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
+    return Job((0,), folder, files, partial(_cyclegan, standin), complete=is_evaluated)
+
+
+JOBS = {
+    "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
+    "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
+    "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
+    "vae-capsule": Job((0, 1, 2), "mvtec/capsule", VAE_FILES, _vae),
+    "flow-reconstruction-capsule": Job(
+        (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction
+    ),
+    "cyclegan-apple2orange": _cyclegan_job("apple2orange", "apple2orange"),
+    "cyclegan-summer2winter": _cyclegan_job("summer2winter", "summer2winter_yosemite"),
+}
+
+
+def reproduce_jobs(
+    profile: str, only: list[str] | None, data: Path | None, runs: Path, device: str = "auto"
+) -> Iterator[str]:
+    """Do the named jobs (all by default), yielding a line after each run.
+
+    Raises:
+        UserError: an unknown job, or a paper run without the folder of the real data.
+    """
+    names = only or list(JOBS)
+    for name in names:
+        if name not in JOBS:
+            raise UserError(f"--only {name}: expected one of {', '.join(JOBS)}")
+    named_profile(profile)
+    if profile == "paper" and data is None:
+        raise UserError("--profile paper: needs --data with the folder of the real sets")
+    for name in names:
+        job = JOBS[name]
+        for seed in job.seeds:
+            below = f"seed-{seed}" if len(job.seeds) > 1 or job.seed_folders else ""
+            out = runs / (name if profile == "paper" else f"{name}-{profile}") / below
+            if not job.complete(out):
+                folder = None if data is None else data / job.data
+                if not job.run(profile, seed, folder, out, device):
+                    yield f"{out}: stopped; the same command goes on"
+                    return
+            if profile == "paper":
+                record(out, paper_root() / name / below, job.files)
+            yield f"{out}: finished"

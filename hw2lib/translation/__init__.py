@@ -1,0 +1,1 @@
+"""How translations are judged: a classifier, colours, distances, spectra, hidden information, similarity."""

@@ -1,0 +1,75 @@
+"""The energy of an image's finest structures: what a checkerboard leaves in a spectrum."""
+
+import torch
+from torch import Tensor
+
+
+def nyquist_energy(images: Tensor) -> Tensor:
+    """Energy per pixel at the three frequencies (½, 0), (0, ½), (½, ½) cycles per pixel.
+
+    These are what a pattern of period 2 is made of beside its mean; by Parseval's theorem their energy is
+    the variance of the four phase means (book: eq-nyquist-energy).
+
+    Args:
+        images: shape (…, height, width), both sides even.
+
+    Returns:
+        Shape (…).
+    """
+    height, width = images.shape[-2:]
+    power = torch.fft.fft2(images).abs().square() / (height * width) ** 2
+    h, w = height // 2, width // 2
+    return power[..., h, 0] + power[..., 0, w] + power[..., h, w]
+
+
+def spectrum(images: Tensor) -> Tensor:
+    """Mean energy per frequency, the mean of each image and a Hann window taken off first.
+
+    The window keeps the jump between opposite edges, which the Fourier transform takes for neighbours,
+    from looking like fine detail.
+
+    Args:
+        images: shape (count, channels, side, side).
+
+    Returns:
+        Shape (side, side), as ``torch.fft.fft2`` orders frequencies.
+    """
+    side = images.shape[-1]
+    window = torch.hann_window(side, periodic=False, dtype=images.dtype)
+    centred = images - images.mean((2, 3), keepdim=True)
+    return torch.fft.fft2(centred * window[:, None] * window).abs().square().mean((0, 1)) / side**4
+
+
+def fine_share(images: Tensor, lowest: float = 7 / 16) -> float:
+    """Share of the spectrum's energy where a row or column frequency is at least ``lowest``, of ½ at most.
+
+    Smooth images have next to none; a checkerboard, also one whose strength varies over the image, has all
+    of its energy there.
+    """
+    energy = spectrum(images)
+    frequency = torch.fft.fftfreq(images.shape[-1], dtype=images.dtype).abs()
+    fine = (frequency[:, None] >= lowest) | (frequency >= lowest)
+    return float(energy[fine].sum() / energy.sum())
+
+
+def grid_excess(images: Tensor, period: int) -> float:
+    """How many times the energy beside it a grid of this period adds up to: 1 where there is none.
+
+    With E(f) the energy of the spectrum where the row or the column frequency is f, and n the side, it is
+    E(1/k) over the mean of E(1/k + d/n), d = ±3, ±4, for period k (book: eq-grid-excess). The nearest
+    frequencies are left out, because the window of :func:`spectrum` spreads a grid's energy over them.
+
+    Args:
+        images: shape (count, channels, side, side).
+        period: in pixels; divides the side.
+
+    Raises:
+        ValueError: it does not.
+    """
+    side = images.shape[-1]
+    if period < 2 or side % period:
+        raise ValueError(f"period={period}: expected a divisor of the side {side}, at least 2")
+    energy = spectrum(images)
+    lines = energy.sum(0) + energy.sum(1)
+    beside = [lines[(side // period + d) % side] for d in (-4, -3, 3, 4)]
+    return float(lines[side // period] / torch.stack(beside).mean())
