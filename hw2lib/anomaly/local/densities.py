@@ -140,7 +140,7 @@ class Neighbours(LocalDensity):
 class PlaceGaussian(LocalDensity):
     r"""A Gaussian of its own at every cell: ½ (φ − μ)ᵀ Σ⁻¹ (φ − μ) + ½ log det Σ.
 
-    Σ = (1 − λ) C + λ diag(C) as in :class:`~hw2lib.anomaly.baselines.PositionwiseGaussian`. Held-out
+    Σ = (1 − λ) C + λ diag(C) as in :class:`~hw2lib.anomaly.detectors.PositionwiseGaussian`. Held-out
     scores are by five densities, each fitted without a fifth of the images.
     """
 

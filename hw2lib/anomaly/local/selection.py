@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hw2lib.anomaly.evaluate import auroc
+from hw2lib.statistics import auroc
 
 from .config import LocalConfig
 from .detector import LocalDetector
