@@ -21,9 +21,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hw2lib.flows.fast.compiled import compiled_inverse
-from hw2lib.flows.fast.grouped import grouped_inverse
-
+from .fast.compiled import compiled_inverse
+from .fast.grouped import grouped_inverse
 from .made import MADE
 from .stages import inverse_stages
 

@@ -11,10 +11,10 @@ from hw2lib.data import MVTecCategory, unpaired_standin
 from hw2lib.runs.folder import begin, prepare, write_csv, write_json
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.training.settings import MAFConfig
-from hw2lib.training.vae import noise_images
 
 from .maf import train_maf
 from .trained import load_flow
+from .vae import noise_images
 
 RECORDED_FILES = ("config.json", "environment.json", "scores.csv", "metrics.json")
 STRANGERS = 16

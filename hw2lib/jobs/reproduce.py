@@ -10,23 +10,21 @@ from hw2lib.data.unpaired import load_unpaired
 from hw2lib.errors import UserError
 from hw2lib.runs.folder import record
 from hw2lib.runs.reader import paper_root
-from hw2lib.training.cyclegan import recorded_files
 from hw2lib.training.devices import resolve_device, spare_waiting
-from hw2lib.training.maf import RECORDED_FILES
 from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES
 from hw2lib.training.settings import profile as named_profile
-from hw2lib.training.vae import RECORDED_FILES as VAE_FILES
 
 from .baselines import BASELINES_PROFILES, run_baselines
 from .baselines import RECORDED_FILES as BASELINES_FILES
-from .cyclegan import train_cyclegan
+from .cyclegan import recorded_files, train_cyclegan
 from .evaluate import evaluate_run, is_evaluated
 from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstruction
 from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
-from .maf import train_maf
+from .maf import RECORDED_FILES, train_maf
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
 from .pixel_comparison import run_pixel_comparison
 from .trained import cyclegan_config
+from .vae import RECORDED_FILES as VAE_FILES
 from .vae import train_vae
 
 

@@ -17,11 +17,12 @@ from hw2lib.runs.images import save_grid
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.training.fit import vae_parameter_groups
 from hw2lib.training.loop import Report
-from hw2lib.training.maf import COLUMNS
 from hw2lib.training.memory import keep_freed_memory, peak_memory_gb
 from hw2lib.training.settings import VAEConfig
 from hw2lib.training.vae import VAELoop, VAEState, build_vae
 from hw2lib.vae import VAE
+
+from .maf import COLUMNS
 
 RECORDED_FILES = (
     "config.json",

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hw2lib.errors import UserError
-from hw2lib.training.folder import json_bytes, read_json, write_together
+
+from .folder import json_bytes, read_json, write_together
 
 MODEL, AVERAGE, OPTIMIZER, STATE = (
     "model.safetensors",

@@ -8,9 +8,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hw2lib.errors import UserError
-from hw2lib.training.folder import json_bytes, write_together
 
 from .checkpoint import load_moments, moments, tensors_writer
+from .folder import json_bytes, write_together
 
 CHECKPOINT, MARKER = "checkpoint.safetensors", "state.json"
 OPTIMIZERS = ("generators", "discriminators")

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from hw2lib.errors import UserError
-from hw2lib.folder import read_json
-from hw2lib.images import cut_sheet
 from hw2lib.statistics.trends import Trend, trend
 from hw2lib.translation.spectra import grid_excess
+
+from .folder import read_json
+from .images import cut_sheet
 
 Table = dict[str, np.ndarray]
 # The measures of a CycleGAN run by their short names in a printed table.

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from hw2lib.anomaly.intervals import Estimate
-from hw2lib.anomaly.roc import checked
 from hw2lib.errors import UserError
+
+from .intervals import Estimate
+from .roc import checked
 
 
 @dataclass(frozen=True)

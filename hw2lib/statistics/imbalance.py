@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from hw2lib.anomaly.roc import checked, roc_points
 from hw2lib.errors import UserError
+
+from .roc import checked, roc_points
 
 
 @dataclass(frozen=True)

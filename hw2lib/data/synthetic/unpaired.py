@@ -13,11 +13,12 @@ import numpy as np
 from PIL import Image
 
 from hw2lib.data.folders import written_at_once
-from hw2lib.data.fruit import draw_fruit
 from hw2lib.data.mvtec import _stack
-from hw2lib.data.scenes import draw_scene
 from hw2lib.data.unpaired import SPLITS, Recipe, UnpairedImages, load_size
 from hw2lib.errors import UserError
+
+from .fruit import draw_fruit
+from .scenes import draw_scene
 
 _Draw = Callable[[np.random.Generator, int], np.ndarray]
 

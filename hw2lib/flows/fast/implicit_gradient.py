@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from hw2lib.flows.autoregressive import affine_plain
-from hw2lib.flows.grouped import Group, Range, inverse_groups
 from hw2lib.flows.inverse import staged_inverse
 from hw2lib.flows.made import MADE
+
+from .grouped import Group, Range, inverse_groups
 
 Array = np.ndarray | Tensor
 
