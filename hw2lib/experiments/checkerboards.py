@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hw2lib.cyclegan.networks import ResnetGenerator, Upsampling
+from hw2lib.minimise import minimise
 from hw2lib.seeding import weights_from
 from hw2lib.translation.spectra import nyquist_energy
 
@@ -114,11 +115,10 @@ def sky_generator(
     generator = torch.Generator().manual_seed(seed)
     with weights_from(seed):
         network = ResnetGenerator(1, features, upsampling)
-    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3, betas=(0.5, 0.999))
-    for _ in range(steps):
+
+    def loss() -> Tensor:
         sky = skies(4, side, generator)
-        loss = F.l1_loss(network(sky), sky)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        return F.l1_loss(network(sky), sky)
+
+    minimise(loss, network.parameters(), steps, 5e-3, betas=(0.5, 0.999))
     return network

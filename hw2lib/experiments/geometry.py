@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LinearLR
 
 from hw2lib.cyclegan.networks import PatchDiscriminator, ResnetGenerator, UnetGenerator
 from hw2lib.cyclegan.pool import ImagePool
 from hw2lib.cyclegan.step import CycleGAN, Objective, TrainingStep
+from hw2lib.minimise import minimise
 from hw2lib.seeding import weights_from
 
 Task = Literal["recolour", "shift", "mirror"]
@@ -59,15 +62,13 @@ def fit_task(
     The learning rate falls linearly to a tenth, so that the end is no matter of the last step.
     """
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, betas=(0.5, 0.999))
-    decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, steps)
-    for _ in range(steps):
+    linear = partial(LinearLR, start_factor=1.0, end_factor=0.1, total_iters=steps)
+
+    def loss() -> Tensor:
         images = rectangles(batch, generator, red=True)
-        loss = F.l1_loss(network(images), TASKS[task](images))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        decay.step()
+        return F.l1_loss(network(images), TASKS[task](images))
+
+    minimise(loss, network.parameters(), steps, learning_rate, betas=(0.5, 0.999), schedule=linear)
 
 
 def relative_error(output: Tensor, target: Tensor) -> float:

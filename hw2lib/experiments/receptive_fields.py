@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hw2lib.cyclegan.losses import adversarial_loss
 from hw2lib.cyclegan.networks import PatchDiscriminator
+from hw2lib.minimise import minimise
 from hw2lib.seeding import weights_from
 
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -20,7 +21,7 @@ class Stage:
     """Layers with weights that follow each other and are alike.
 
     Attributes:
-        name: their kind, ``Conv2d`` or ``ConvTranspose2d``, however it is computed.
+        name: their kind, ``Conv2d`` or ``ConvTranspose2d``.
         shape: (channels, height, width) of what each gives.
         parameters: of each.
         count: how many they are.
@@ -41,8 +42,7 @@ def shape_table(network: nn.Module, size: int) -> list[Stage]:
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         weights = sum(parameter.numel() for parameter in layer.parameters())
-        kind = next(kind for kind in _CONVOLUTIONS if isinstance(layer, kind))
-        seen.append((kind.__name__, tuple(output.shape[1:]), weights))
+        seen.append((type(layer).__name__, tuple(output.shape[1:]), weights))
 
     layers = (layer for layer in network.modules() if isinstance(layer, _CONVOLUTIONS))
     hooks = [layer.register_forward_hook(note) for layer in layers]
@@ -226,15 +226,13 @@ def grain_judge(
             # Nothing rescales between these layers, so the weights must keep the signal's size.
             for layer in convolutions_alone(judge):
                 nn.init.kaiming_normal_(layer.weight, 0.2)
-    optimizer = torch.optim.Adam(judge.parameters(), lr=2e-3, betas=(0.5, 0.999))
-    for _ in range(steps):
+
+    def loss() -> Tensor:
         real = noise_texture(2, size, generator)
         fake = without_grain(noise_texture(2, size, generator))
-        on_real, on_fake = judge(real), judge(fake)
-        loss = 0.5 * (adversarial_loss(on_real, True) + adversarial_loss(on_fake, False))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        return 0.5 * (adversarial_loss(judge(real), True) + adversarial_loss(judge(fake), False))
+
+    minimise(loss, judge.parameters(), steps, 2e-3, betas=(0.5, 0.999))
     return judge
 
 

@@ -1,9 +1,13 @@
 """Maximum likelihood on vectors in memory: what the small experiments of the book train with."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from hw2lib.flows import AutoregressiveFlow
+from hw2lib.minimise import minimise
 from hw2lib.vae import VAE
 
 
@@ -31,19 +35,13 @@ def fit(
         The loss of every step in nats.
     """
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(flow.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    losses = []
-    for _ in range(steps):
+
+    def loss() -> Tensor:
         batch = data[torch.randint(len(data), (batch_size,), generator=generator)]
-        loss = -flow.log_prob(batch).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(flow.parameters(), clip_norm)
-        optimizer.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
-    return losses
+        return -flow.log_prob(batch).mean()
+
+    cosine = partial(CosineAnnealingLR, T_max=steps)
+    return minimise(loss, flow.parameters(), steps, learning_rate, schedule=cosine, clip_norm=clip_norm)
 
 
 def fit_vae(
@@ -70,19 +68,14 @@ def fit_vae(
         The loss of every step in nats.
     """
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(vae_parameter_groups(vae, learning_rate, sigma_learning_rate))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    losses = []
-    for _ in range(steps):
+
+    def loss() -> Tensor:
         batch = data[torch.randint(len(data), (batch_size,), generator=generator)]
         noise = torch.randn(batch_size, vae.latent, generator=generator, dtype=data.dtype)
-        loss = vae(batch, noise).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
-    return losses
+        return vae(batch, noise).mean()
+
+    groups = vae_parameter_groups(vae, learning_rate, sigma_learning_rate)
+    return minimise(loss, groups, steps, schedule=partial(CosineAnnealingLR, T_max=steps))
 
 
 def vae_parameter_groups(vae: VAE, learning_rate: float, sigma_learning_rate: float) -> list[dict]:

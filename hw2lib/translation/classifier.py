@@ -2,12 +2,15 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from hw2lib.data.unpaired import UnpairedImages, augment, to_signed
+from hw2lib.minimise import minimise
 from hw2lib.seeding import weights_from
 
 WIDTHS = (16, 32, 64, 64)
@@ -98,17 +101,15 @@ def train_judge(data: UnpairedImages, seed: int = 0, device: torch.device | str 
     generator = torch.Generator().manual_seed(seed)
     domains = data.images["trainA"], data.images["trainB"]
     steps = max(LEAST_STEPS, PASSES * sum(map(len, domains)) // BATCH)
-    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     targets = torch.cat([torch.zeros(BATCH // 2), torch.ones(BATCH // 2)]).to(device)
-    for _ in range(steps):
+
+    def loss() -> Tensor:
         chosen = [d[torch.randint(len(d), (BATCH // 2,), generator=generator)] for d in domains]
         x = augment(torch.cat(chosen), data.size, generator).to(device)
-        loss = F.binary_cross_entropy_with_logits(network(x), targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        return F.binary_cross_entropy_with_logits(network(x), targets)
+
+    cosine = partial(CosineAnnealingLR, T_max=steps)
+    minimise(loss, network.parameters(), steps, LEARNING_RATE, schedule=cosine)
     judge = Judge(network.eval().requires_grad_(False), 0.0, 0.0, steps, 0.0)
     everything = {s: torch.ones(len(data.images[s]), dtype=torch.bool) for s in ("testA", "testB")}
     return Judge(

@@ -1,10 +1,14 @@
 """Supervised translation: regression on pairs, right or wrong."""
 
+from functools import partial
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.lr_scheduler import LinearLR
+
+from hw2lib.minimise import minimise
 
 from .networks import StackedMLP
 
@@ -62,13 +66,12 @@ def fit_pairs(
     members, d = inputs.shape[1:]
     starts = [torch.Generator().manual_seed(seed) for _ in range(members)]
     network = StackedMLP([d, hidden, hidden, d], starts)
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
-    decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
+    linear = partial(LinearLR, start_factor=1.0, end_factor=0.0, total_iters=steps)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
+
+    def batch_loss() -> Tensor:
         batch = torch.randint(len(inputs), (batch_size,), generator=generator)
-        optimizer.zero_grad(set_to_none=True)
-        distance(network(inputs[batch]), partners[batch]).backward()
-        optimizer.step()
-        decay.step()
+        return distance(network(inputs[batch]), partners[batch])
+
+    minimise(batch_loss, network.parameters(), steps, learning_rate, schedule=linear, fused=True)
     return network.requires_grad_(False)
