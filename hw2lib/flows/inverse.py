@@ -27,40 +27,47 @@ from .made import MADE
 from .stages import inverse_stages
 
 
-def naive_passes(made: MADE, given: Tensor, standardize: bool = False) -> Tensor:
+def naive_passes(
+    made: MADE, given: Tensor, standardize: bool = False, context: Tensor | None = None
+) -> Tensor:
     """The solution y by D passes of the whole network, which autograd follows; (batch, D)."""
     _check(made, given)
     y = torch.zeros_like(given)
     for i in range(made.features):
-        mean, log_scale = (part[:, i] for part in made(y))
+        mean, log_scale = (part[:, i] for part in made(y, context))
         y = y.clone()  # the network has seen the old one, and its gradient needs that
         y[:, i] = _step(given[:, i], mean, log_scale, standardize)
     return y
 
 
 @torch.no_grad()
-def naive_inverse(made: MADE, given: Tensor, standardize: bool = False) -> Tensor:
+def naive_inverse(
+    made: MADE, given: Tensor, standardize: bool = False, context: Tensor | None = None
+) -> Tensor:
     """The solution y by D passes of the whole network, without a gradient; (batch, D)."""
-    return naive_passes(made, given, standardize)
+    return naive_passes(made, given, standardize, context)
 
 
 @torch.no_grad()
-def staged_inverse(made: MADE, given: Tensor, standardize: bool = False) -> Tensor:
+def staged_inverse(
+    made: MADE, given: Tensor, standardize: bool = False, context: Tensor | None = None
+) -> Tensor:
     """The solution y by stages; ``given`` and y of shape (batch, D).
 
     Args:
         made: the block.
         given: g, the noise of a MAF or the data of an IAF.
         standardize: solve y_i = (g_i − μ_i)·exp(−α_i) instead of y_i = g_i·exp(α_i) + μ_i.
+        context: (batch, C) of a conditional block.
 
     Raises:
-        ValueError: ``given`` has another shape, dtype or device than the block asks for.
+        ValueError: ``given`` or the context has another shape, dtype or device than the block asks for.
     """
     _check(made, given)
     if given.device.type == "cpu" and given.dtype in (torch.float32, torch.float64):
         solve = compiled_inverse if len(given) == 1 else grouped_inverse
-        return solve(made, given, standardize)
-    return staged_inverse_plain(made, given, standardize)
+        return solve(made, given, standardize, context)
+    return staged_inverse_plain(made, given, standardize, context)
 
 
 def inverse_method(name: str) -> Callable[..., Tensor]:
@@ -72,16 +79,20 @@ def inverse_method(name: str) -> Callable[..., Tensor]:
 
 
 @torch.no_grad()
-def staged_inverse_plain(made: MADE, given: Tensor, standardize: bool = False) -> Tensor:
+def staged_inverse_plain(
+    made: MADE, given: Tensor, standardize: bool = False, context: Tensor | None = None
+) -> Tensor:
     """The staged inverse as it is explained: stage after stage, on any device."""
-    given = given.t()
+    shift, given = made.context_shift(context, len(given)), given.t()
     y = torch.empty_like(given, memory_format=torch.contiguous_format)
     hidden = [given.new_empty(len(d), given.shape[1]) for d in made.degrees]
     for stage in inverse_stages(made.degrees, made.features):
         below, seen = y, stage.degree
         for layer, h, (lo, hi) in zip(made.hidden, hidden, stage.units, strict=True):
             if lo < hi:
-                h[lo:hi] = torch.relu(_affine(layer, lo, hi, 0, seen, below))
+                z = _affine(layer, lo, hi, 0, seen, below)
+                # All of the context is known from the start; the first layer sees it.
+                h[lo:hi] = torch.relu(z if shift is None or below is not y else z + shift.t()[lo:hi])
             below, seen = h, hi
         lo, hi = stage.outputs
         mean = _affine(made.mean, lo, hi, 0, seen, below)

@@ -20,6 +20,8 @@ from .cyclegan import recorded_files, train_cyclegan
 from .evaluate import evaluate_run, is_evaluated
 from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstruction
 from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
+from .local_selection import RECORDED_FILES as LOCAL_SELECTION_FILES
+from .local_selection import run_local_selection
 from .maf import RECORDED_FILES, train_maf
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
 from .pixel_comparison import run_pixel_comparison
@@ -85,6 +87,10 @@ def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, 
     return run_flow_reconstruction(config, category, out, device)
 
 
+def _local_selection(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    return run_local_selection(profile, seed, data, out)
+
+
 def _cyclegan(standin: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     resume = (out / "state.json").exists()
     if resume:  # in the precision in which it was begun
@@ -116,6 +122,7 @@ JOBS = {
     "flow-reconstruction-capsule": Job(
         (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction
     ),
+    "local-selection": Job((0,), "mvtec/capsule", LOCAL_SELECTION_FILES, _local_selection),
     "cyclegan-apple2orange": _cyclegan_job("apple2orange", "apple2orange"),
     "cyclegan-summer2winter": _cyclegan_job("summer2winter", "summer2winter_yosemite"),
 }

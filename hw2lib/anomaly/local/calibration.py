@@ -46,20 +46,23 @@ class Calibration(nn.Module):
         # The logarithm of differences near zero would make a tail of what is most normal.
         self.offset = 0.2 * (used - self.lowest).flatten().median() + 1e-3
         # Cells that are not looked at sort behind all others, and are not counted.
-        logs = torch.where(self.inside, self._log(normal), torch.inf)
+        logs = torch.where(self.inside, self._log(normal), -torch.inf)
         reach = self.window // 2
-        padded = nn.functional.pad(logs, [reach] * 4, value=torch.inf)
+        padded = nn.functional.pad(logs, [reach] * 4, value=-torch.inf)
+        around = nn.functional.pad(self.inside.float(), [reach] * 4)[None]
+        counts = len(normal) * nn.functional.avg_pool2d(around, self.window, 1, divisor_override=1)[0]
         threshold, scale = (torch.zeros_like(logs[0]) for _ in range(2))
         for row in torch.nonzero(self.inside.any(1))[:, 0].tolist():
-            near = padded[:, row : row + self.window].unfold(2, self.window, 1)[:, :, self.inside[row]]
-            near = near.permute(2, 0, 1, 3).flatten(1).sort(1).values
-            finite = near.isfinite()
-            place = self.order * (finite.sum(1, keepdim=True) - 1)
-            low, high = (near.gather(1, p.long()) for p in (place.floor(), place.ceil()))
-            level = low + (place % 1) * (high - low)
-            above = torch.where(finite, near - level, 0).clamp(min=0)
-            threshold[row, self.inside[row]] = level[:, 0]
-            scale[row, self.inside[row]] = above.sum(1) / (above > 0).sum(1).clamp(min=1)
+            here = self.inside[row]
+            near = padded[:, row : row + self.window].unfold(2, self.window, 1)[:, :, here]
+            near = near.permute(2, 0, 1, 3).flatten(1)
+            place = (1 - self.order) * (counts[row, here, None] - 1)  # of the quantile, from above
+            largest = near.topk(min(int(place.max()) + 2, near.shape[1]), 1).values
+            high, low = (largest.gather(1, p.long()) for p in (place.floor(), place.ceil()))
+            level = high + (place % 1) * (low - high)
+            above = (largest - level).clamp(min=0)
+            threshold[row, here] = level[:, 0]
+            scale[row, here] = above.sum(1) / (above > 0).sum(1).clamp(min=1)
         self.threshold, self.scale = threshold, scale + 1e-6
         return self
 

@@ -35,7 +35,8 @@ class LocalConfig(BaseModel):
         "energy", description="energy keeps a thin line that runs between two samples; values of it cancel"
     )
     densities: Annotated[tuple[Density, ...], Field(min_length=1)] = Field(
-        ("neighbours",), description="the calibrated maps of several are averaged; neighbours need no training"
+        ("neighbours",),
+        description="the calibrated maps of several are averaged; neighbours need no training",
     )
     whitening: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="exponent of the variances in the neighbours' distance: 0 none, 1 Mahalanobis"
@@ -51,7 +52,7 @@ class LocalConfig(BaseModel):
         (256, 256), description="units of the hidden layers of each MADE of the flow"
     )
     transforms: Count = Field(4, description="MADE blocks of the flow")
-    steps: Count = Field(4000, description="training steps of the flow")
+    steps: Count = Field(1000, description="training steps of the flow: two million cells")
     batch_cells: Count = Field(2048, description="cells in a training step, of all places and images")
     learning_rate: Positive = Field(1e-3, description="of Adam at the first step; falls along half a cosine")
     noise: Annotated[float, Field(ge=0)] = Field(
@@ -71,13 +72,15 @@ class LocalConfig(BaseModel):
         9, description="cells across the square whose normal scores calibrate its middle; odd"
     )
     mask: Literal["auto", "none"] = Field(
-        "auto", description="auto looks for an object where the border is uniform; dust beside it is no defect"
+        "auto",
+        description="auto looks for an object where the border is uniform; dust beside it is no defect",
     )
     border_spread: Positive = Field(
         20.0, description="most standard deviation of a uniform border in the mean image, of 255"
     )
     mask_margin: Annotated[float, Field(ge=0)] = Field(
-        0.012, description="σ by which the object is widened, of the image's longer side: it does not lie still"
+        0.012,
+        description="σ by which the object is widened, of the image's longer side: it does not lie still",
     )
     top_cells: Count = Field(5, description="largest cells whose mean is an image's score: one cell is noise")
     smoothing: Annotated[float, Field(ge=0)] = Field(

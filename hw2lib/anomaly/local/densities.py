@@ -96,7 +96,9 @@ class Neighbours(LocalDensity):
         if len(normal) <= self.config.neighbours:
             raise UserError(f"{len(normal)} normal images: {self.config.neighbours} neighbours need more")
         variances, vectors = principal_axes(normal[:, self.inside])
-        self.whiten = vectors * variances.clamp(min=1e-6 * float(variances[0])) ** (-self.config.whitening / 2)
+        self.whiten = vectors * variances.clamp(min=1e-6 * float(variances[0])) ** (
+            -self.config.whitening / 2
+        )
         # Half the memory; the rounding is a thousandth of a distance between normal cells.
         self.bank = (normal @ self.whiten).half()
         return HeldOut(torch.arange(len(normal)), self._distances(self.bank.float(), True, report))
@@ -126,7 +128,9 @@ class Neighbours(LocalDensity):
             for b in reach:
                 first, last = max(0, -column - b), min(cells, self.bank.shape[2] - column - b)
                 if first < last:
-                    near = self.bank[:, i, column + b + first : column + b + last].to(queries).permute(1, 2, 0)
+                    near = (
+                        self.bank[:, i, column + b + first : column + b + last].to(queries).permute(1, 2, 0)
+                    )
                     near = torch.cat([near, -0.5 * near.square().sum(1, keepdim=True)], 1)
                     here = closest[first:last]
                     torch.maximum(here, query[first:last] @ near, out=here)
@@ -205,7 +209,9 @@ class ConditionalFlow(LocalDensity):
         variances, vectors = principal_axes(normal[:, self.inside])
         kept = variances > 1e-6 * variances[0]
         self.whiten = vectors[:, kept] * variances[kept].rsqrt()
-        self.place = place_encoding(normal.shape[1:3], self.config.frequencies).to(normal)[self.inside.flatten()]
+        self.place = place_encoding(normal.shape[1:3], self.config.frequencies).to(normal)[
+            self.inside.flatten()
+        ]
         train, held = split_validation(len(normal), self.config.held_out, self.config.seed)
         self._train(normal[train][:, self.inside] @ self.whiten, report)
         return HeldOut(held, self(normal[held]))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hw2lib.errors import UserError
 
-from .calibration import Calibration, image_p_values
+from .calibration import OUTSIDE, Calibration, image_p_values
 from .config import LocalConfig
 from .densities import DENSITIES, HeldOut, Report, silent
 from .features import LineFeatures
@@ -44,14 +44,10 @@ class LocalDetector(nn.Module):
     def __init__(self, config: LocalConfig, shape: tuple[int, int]) -> None:
         super().__init__()
         self.config, self.shape = config, shape
-        self.features = LineFeatures(config, shape)
+        self.grid = shape[0] // config.cell, shape[1] // config.cell
         self.densities, self.calibrations = nn.ModuleDict(), nn.ModuleDict()
-        for name in ("mean", "spread", "normal_scores"):
+        for name in ("inside", "mean", "spread", "normal_scores"):
             self.register_buffer(name, torch.empty(0))
-
-    @property
-    def device(self) -> torch.device:
-        return self.mean.device
 
     def fit(self, images: Tensor, report: Report = silent) -> Self:
         """Learn from normal images, uint8 (n, 3, height, width), and return itself.
@@ -62,31 +58,39 @@ class LocalDetector(nn.Module):
         """
         if len(images) < _FEWEST:
             raise UserError(f"{len(images)} normal images: a detector needs {_FEWEST} to learn and calibrate")
-        return self.learn(self.describe(images, report), self.cells_inside(images), report)
+        self.look_at(images)
+        return self.learn(self.describe(images, report), report)
+
+    def look_at(self, images: Tensor) -> None:
+        """Find the cells that are looked at in normal images."""
+        mask = object_mask(images, self.config) if self.config.mask == "auto" else None
+        if mask is None:
+            mask = np.ones(self.shape, bool)
+        share = mask.reshape(self.grid[0], self.config.cell, self.grid[1], self.config.cell).mean((1, 3))
+        self.prepare(torch.from_numpy(share >= 0.5))
+
+    def prepare(self, inside: Tensor) -> None:
+        """Make what describes and judges the cells of ``inside``, booleans (rows, columns); still to learn."""
+        self.inside = inside
+        box = tuple(_extent(inside.any(1 - axis)) for axis in (0, 1))
+        self.features = LineFeatures(self.config, self.shape, box).to(inside.device)
+        for name in self.config.densities:
+            self.densities[name] = DENSITIES[name](self.config, inside[box])
+            self.calibrations[name] = Calibration(self.config, inside[box])
 
     def describe(self, images: Tensor, report: Report = silent) -> Tensor:
-        """Features of images, as they are; (n, rows, columns, features)."""
+        """Features of the box of cells around those that are looked at, (n, rows, columns, features)."""
         parts = []
         for part in images.split(BATCH):
             parts.append(self.features(part))
             report("features", sum(map(len, parts)), len(images))
         return torch.cat(parts)
 
-    def cells_inside(self, images: Tensor) -> Tensor:
-        """The cells that are looked at, found in normal images; booleans (rows, columns)."""
-        rows, columns = self.features.grid
-        mask = object_mask(images, self.config) if self.config.mask == "auto" else None
-        if mask is None:
-            return torch.ones(rows, columns, dtype=torch.bool)
-        share = mask.reshape(rows, self.config.cell, columns, self.config.cell).mean((1, 3))
-        return torch.from_numpy(share >= 0.5)
-
-    def learn(self, features: Tensor, inside: Tensor, report: Report = silent) -> Self:
-        """Learn from the features of normal images; see :meth:`describe` and :meth:`cells_inside`."""
-        # Scales of the features as they are: mean and standard deviation over all cells.
-        self.mean, self.spread = features.mean((0, 1, 2)), features.std((0, 1, 2)) + 1e-6
+    def learn(self, features: Tensor, report: Report = silent) -> Self:
+        """Learn from the features of normal images as :meth:`describe` gives them."""
+        cells = features[:, self.inside[self.features.box]]
+        self.mean, self.spread = cells.mean((0, 1)), cells.std((0, 1)) + 1e-6
         features = (features - self.mean) / self.spread
-        self.prepare(inside.to(features.device))
         held = {}
         for name, density in self.densities.items():
             named = partial(_named, name, report)
@@ -94,12 +98,6 @@ class LocalDetector(nn.Module):
             self.calibrations[name].fit(held[name].scores)
         self.normal_scores = torch.from_numpy(self._held_out_scores(held))
         return self
-
-    def prepare(self, inside: Tensor) -> None:
-        """Make the densities and their calibrations for the cells that are looked at, still to be learnt."""
-        for name in self.config.densities:
-            self.densities[name] = DENSITIES[name](self.config, inside)
-            self.calibrations[name] = Calibration(self.config, inside)
 
     def maps(self, images: Tensor, report: Report = silent) -> np.ndarray:
         """−log₁₀ p of every cell, 0 beside the object; float32 (n, rows, columns)."""
@@ -113,7 +111,9 @@ class LocalDetector(nn.Module):
         """As :meth:`maps`, from features as :meth:`describe` gives them."""
         features = (features - self.mean) / self.spread
         calibrated = [self.calibrations[name](density(features)) for name, density in self.densities.items()]
-        return torch.stack(calibrated).mean(0).cpu().numpy()
+        maps = features.new_full((len(features), *self.grid), OUTSIDE)
+        maps[:, *self.features.box] = torch.stack(calibrated).mean(0)
+        return maps.cpu().numpy()
 
     def scores(self, maps: np.ndarray) -> np.ndarray:
         """Mean of each map's largest cells, shape (n,)."""
@@ -148,6 +148,12 @@ def top_mean(maps: np.ndarray, cells: int) -> np.ndarray:
     flat = np.reshape(maps, (len(maps), -1))
     cells = min(cells, flat.shape[1])
     return np.partition(flat, -cells, 1)[:, -cells:].mean(1)
+
+
+def _extent(used: Tensor) -> slice:
+    """From the first to the last that is used."""
+    places = torch.nonzero(used)[:, 0]
+    return slice(int(places[0]), int(places[-1]) + 1)
 
 
 def _named(name: str, report: Report, what: str, done: int, total: int) -> None:

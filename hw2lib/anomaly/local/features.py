@@ -52,37 +52,38 @@ def line_filters(config: LocalConfig) -> Tensor:
 
 
 class LineFeatures(torch.nn.Module):
-    """Features of all cells of images of one shape.
+    """Features of the cells in a box of images of one shape.
 
     Args:
         config: ``cell``, ``directions``, ``widths``, ``lengths``, ``pooling``.
         shape: height and width of the images in pixels, multiples of ``cell``.
+        box: rows and columns of the cells wanted, as slices; all by default.
 
     Shapes:
-        uint8 (n, 3, height, width) → float32 (n, height/cell, width/cell, features), on the module's
-        device, with features = 2 · directions · len(widths) + 3. Beyond the border an image is mirrored.
+        uint8 (n, 3, height, width) → float32 (n, rows, columns, features) on the module's device, with
+        features = 2 · directions · len(widths) + 3. Beyond the border an image is mirrored.
 
     Raises:
         UserError: the images are no larger than the filters reach.
     """
 
-    def __init__(self, config: LocalConfig, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, config: LocalConfig, shape: tuple[int, int], box: tuple[slice, slice] | None = None
+    ) -> None:
         super().__init__()
-        self.cell, self.pooling, self.shape = config.cell, config.pooling, shape
+        self.cell, self.pooling = config.cell, config.pooling
         filters = line_filters(config)
         self.reach = filters.shape[-1] // 2
         if min(shape) <= self.reach:
             raise UserError(
                 f"images of {shape[1]}×{shape[0]} pixels: the filters need more than {self.reach} each way"
             )
-        self.padded = [next_fast_len(side + 2 * self.reach, real=True) for side in shape]
+        grid = tuple(side // self.cell for side in shape)
+        self.box = tuple(slice(*b.indices(n)) for b, n in zip(box or (slice(None),) * 2, grid, strict=True))
+        self.sides = [(b.stop - b.start) * self.cell for b in self.box]
+        self.padded = [next_fast_len(side + 2 * self.reach, real=True) for side in self.sides]
         self.register_buffer("spectra", torch.fft.rfft2(filters, s=self.padded), persistent=False)
         self.register_buffer("opponent", _OPPONENT.clone(), persistent=False)
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of cells."""
-        return self.shape[0] // self.cell, self.shape[1] // self.cell
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
@@ -91,18 +92,22 @@ class LineFeatures(torch.nn.Module):
     def _features(self, images: Tensor) -> Tensor:
         values = images.to(self.opponent.device).float() / 255
         colours = torch.einsum("ij,njhw->nihw", self.opponent, values)
-        pooled = [self._pool(colours)]
-        spectrum = torch.fft.rfft2(
-            torch.nn.functional.pad(colours[:, :1], [self.reach] * 4, mode="reflect"), s=self.padded
-        )
-        start = 2 * self.reach  # where a filter lies wholly on the padded image
-        rows, columns = (slice(start, start + side) for side in self.shape)
+        lightness = torch.nn.functional.pad(colours[:, :1], [self.reach] * 4, mode="reflect")
+        rows, columns = self._pixels(2 * self.reach)
+        spectrum = torch.fft.rfft2(lightness[..., rows, columns], s=self.padded)
+        # From there on a filter lies wholly on the padded image.
+        rows, columns = (slice(2 * self.reach, 2 * self.reach + side) for side in self.sides)
         responses = torch.fft.irfft2(spectrum * self.spectra, s=self.padded)[..., rows, columns]
         if self.pooling == "energy":
-            pooled.insert(0, self._pool(responses.abs()).sqrt())
+            lines = self._pool(responses.abs_()).sqrt_()
         else:
-            pooled.insert(0, self._pool(responses))
-        return torch.cat(pooled, 1).permute(0, 2, 3, 1).contiguous()
+            lines = self._pool(responses)
+        rows, columns = self._pixels(0)
+        return torch.cat([lines, self._pool(colours[..., rows, columns])], 1).permute(0, 2, 3, 1).contiguous()
+
+    def _pixels(self, more: int) -> tuple[slice, slice]:
+        """The box in pixels, and so many more behind it."""
+        return tuple(slice(b.start * self.cell, b.stop * self.cell + more) for b in self.box)
 
     def _pool(self, values: Tensor) -> Tensor:
         return torch.nn.functional.avg_pool2d(values, self.cell)

@@ -20,12 +20,17 @@ from .objects import object_mask
 from .synthetic import KINDS, SyntheticDefects, synthetic_defects
 
 LEAST_GAIN = 0.003
-# What is tried, in this order; the values of the start are not repeated.
+# Where the search begins: a prototype's settings, written out so that they stay what they are.
+START = LocalConfig(
+    cell=4, directions=8, widths=(0.8, 1.5), lengths=(4.0, 6.0), pooling="energy", whitening=0.5,
+    neighbours=3, radius=1, tail=0.95, window=9, top_cells=5, hidden_features=(256, 256), transforms=4,
+    steps=1000, noise=0.02, mask_margin=0.012,
+)  # fmt: skip
+# What is tried, in this order; what tries the same settings is compared with each other.
 SEARCH = (
     {"widths": (0.8, 1.5), "lengths": (3.0, 5.0)},
     {"widths": (1.0, 2.0), "lengths": (4.0, 8.0)},
     {"widths": (0.8, 1.5, 3.0), "lengths": (4.0, 6.0, 9.0)},
-    {"cell": 8},
     {"whitening": 0.0},
     {"whitening": 1.0},
     {"neighbours": 1},
@@ -40,7 +45,11 @@ SEARCH = (
     {"top_cells": 3},
     {"top_cells": 10},
 )
-_FEATURES = ("cell", "directions", "widths", "lengths", "pooling")
+# Then for the flow, on the features and with the calibration that the neighbours chose.
+FLOW_SEARCH = ({"noise": 0.1}, {"transforms": 2}, {"steps": 2000})
+_FEATURES = (
+    "cell", "directions", "widths", "lengths", "pooling", "mask", "mask_margin", "border_spread"
+)  # fmt: skip
 
 
 class Trial:
@@ -56,8 +65,9 @@ class Trial:
     def areas(self, config: LocalConfig) -> dict[str, float]:
         """Image AUROC of each kind of defect against the normal images set aside."""
         detector = LocalDetector(config, tuple(self.normal.shape[2:]))
+        detector.look_at(self.normal)
         normal, aside, defective = self._features(detector)
-        detector.learn(normal, detector.cells_inside(self.normal))
+        detector.learn(normal)
         clean, damaged = (detector.scores(detector.maps_of(part)) for part in (aside, defective))
         kinds = np.array(self.defects.kinds)
         return {
