@@ -74,7 +74,7 @@ def test_every_output_sees_all_of_the_context(shape):
                 layer.load_dense(layer.dense_weight().detach(), layer.bias.detach())
         x, y = torch.zeros(1, shape.features).double(), torch.zeros(1, shape.context).double()
         for head in (0, 1):
-            seen = jacobian(lambda c, made=made, head=head: made.unbounded(x, c)[head][0], y)[:, 0]
+            seen = jacobian(lambda c, made=made, head=head, x=x: made.unbounded(x, c)[head][0], y)[:, 0]
             assert seen.shape == (shape.features, shape.context)
             assert bool((seen > 0).all())
 

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from .config import LocalConfig
 
-
 OUTSIDE = 0.0  # −log₁₀ p of a cell that is not looked at: nothing unusual
 
 

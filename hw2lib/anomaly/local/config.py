@@ -36,7 +36,7 @@ class LocalConfig(BaseModel):
     )
     densities: Annotated[tuple[Density, ...], Field(min_length=1)] = Field(
         ("neighbours",),
-        description="the calibrated maps of several are averaged; neighbours need no training",
+        description="calibrated maps of several are averaged; neighbours need no training",
     )
     whitening: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="exponent of the variances in the neighbours' distance: 0 none, 1 Mahalanobis"
@@ -73,14 +73,14 @@ class LocalConfig(BaseModel):
     )
     mask: Literal["auto", "none"] = Field(
         "auto",
-        description="auto looks for an object where the border is uniform; dust beside it is no defect",
+        description="auto looks for an object on a uniform border; dust beside it is no defect",
     )
     border_spread: Positive = Field(
         20.0, description="most standard deviation of a uniform border in the mean image, of 255"
     )
     mask_margin: Annotated[float, Field(ge=0)] = Field(
         0.012,
-        description="σ by which the object is widened, of the image's longer side: it does not lie still",
+        description="σ by which the object is widened, of the longer side: it does not lie still",
     )
     top_cells: Count = Field(5, description="largest cells whose mean is an image's score: one cell is noise")
     smoothing: Annotated[float, Field(ge=0)] = Field(

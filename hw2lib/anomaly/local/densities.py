@@ -257,7 +257,7 @@ DENSITIES = {"neighbours": Neighbours, "gaussian": PlaceGaussian, "maf": Conditi
 
 
 def principal_axes(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Variances, falling, and unit vectors as columns of the features' principal axes over all cells, (n, cells, features)."""
+    """Principal axes of features, (n, cells, features): variances, falling, and unit vectors as columns."""
     cells = features.flatten(0, 1)
     centred = cells - cells.mean(0)
     covariance = (centred.T @ centred / len(cells)).double()

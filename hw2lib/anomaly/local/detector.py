@@ -70,7 +70,7 @@ class LocalDetector(nn.Module):
         self.prepare(torch.from_numpy(share >= 0.5))
 
     def prepare(self, inside: Tensor) -> None:
-        """Make what describes and judges the cells of ``inside``, booleans (rows, columns); still to learn."""
+        """Make what describes and judges the cells of ``inside``, booleans (rows, columns)."""
         self.inside = inside
         box = tuple(_extent(inside.any(1 - axis)) for axis in (0, 1))
         self.features = LineFeatures(self.config, self.shape, box).to(inside.device)
@@ -139,7 +139,7 @@ class LocalDetector(nn.Module):
                 out = torch.isin(part.images, common[fold])
                 calibration = Calibration(self.config, self.densities[name].inside).fit(part.scores[~out])
                 maps.append(calibration(part.scores[out]))
-            scores[fold] = self.scores(torch.stack(maps).mean(0).cpu().numpy())
+            scores[fold.numpy()] = self.scores(torch.stack(maps).mean(0).cpu().numpy())
         return scores
 
 
