@@ -1,5 +1,6 @@
 """Local features, densities, calibration and object mask as one detector."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Self
 
@@ -46,8 +47,9 @@ class LocalDetector(nn.Module):
         self.config, self.shape = config, shape
         self.grid = shape[0] // config.cell, shape[1] // config.cell
         self.densities, self.calibrations = nn.ModuleDict(), nn.ModuleDict()
-        for name in ("inside", "mean", "spread", "normal_scores"):
+        for name in ("inside", "mean", "spread", "normal_scores", "normal_map"):
             self.register_buffer(name, torch.empty(0))
+        self.held: dict[str, HeldOut] = {}
 
     def fit(self, images: Tensor, report: Report = silent) -> Self:
         """Learn from normal images, uint8 (n, 3, height, width), and return itself.
@@ -91,13 +93,36 @@ class LocalDetector(nn.Module):
         cells = features[:, self.inside[self.features.box]]
         self.mean, self.spread = cells.mean((0, 1)), cells.std((0, 1)) + 1e-6
         features = (features - self.mean) / self.spread
-        held = {}
         for name, density in self.densities.items():
-            named = partial(_named, name, report)
-            held[name] = density.fit(features, named)
-            self.calibrations[name].fit(held[name].scores)
-        self.normal_scores = torch.from_numpy(self._held_out_scores(held))
+            self.held[name] = density.fit(features, partial(_named, name, report))
+            self.calibrations[name].fit(self.held[name].scores)
+        self._score_held_out()
         return self
+
+    def only(self, *names: str) -> Self:
+        """The same detector with some of its densities alone, which it shares; right after learning."""
+        part = type(self)(self.config.model_copy(update={"densities": names}), self.shape)
+        part.prepare(self.inside)
+        part.mean, part.spread = self.mean, self.spread
+        for name in names:
+            part.densities[name], part.calibrations[name] = self.densities[name], self.calibrations[name]
+            part.held[name] = self.held[name]
+        part._score_held_out()
+        return part
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> Self:
+        """Take up what ``state_dict`` gave of a detector with these settings."""
+        self.prepare(tensors["inside"])
+        if "maf" in self.densities:
+            sides = (tensors[f"densities.maf.{name}"].shape[1] for name in ("whiten", "place"))
+            self.densities["maf"].build(*sides)
+        for name, value in tensors.items():
+            owner, _, leaf = name.rpartition(".")
+            module = self.get_submodule(owner)
+            if leaf in module._buffers:  # their shapes follow from what was learnt
+                setattr(module, leaf, value)
+        self.load_state_dict(dict(tensors))
+        return self.requires_grad_(False)
 
     def maps(self, images: Tensor, report: Report = silent) -> np.ndarray:
         """−log₁₀ p of every cell, 0 beside the object; float32 (n, rows, columns)."""
@@ -109,11 +134,22 @@ class LocalDetector(nn.Module):
 
     def maps_of(self, features: Tensor) -> np.ndarray:
         """As :meth:`maps`, from features as :meth:`describe` gives them."""
+        return self.calibrated(self.raw(features)).cpu().numpy()
+
+    def raw(self, features: Tensor) -> dict[str, Tensor]:
+        """Each density's own scores in the box, (n, rows, columns), of features of :meth:`describe`."""
         features = (features - self.mean) / self.spread
-        calibrated = [self.calibrations[name](density(features)) for name, density in self.densities.items()]
-        maps = features.new_full((len(features), *self.grid), OUTSIDE)
-        maps[:, *self.features.box] = torch.stack(calibrated).mean(0)
-        return maps.cpu().numpy()
+        return {name: density(features) for name, density in self.densities.items()}
+
+    def calibrated(self, raw: Mapping[str, Tensor]) -> Tensor:
+        """The map from the densities' scores."""
+        return self._whole(torch.stack([c(raw[name]) for name, c in self.calibrations.items()]).mean(0))
+
+    def _whole(self, box: Tensor) -> Tensor:
+        """Maps of the box as maps of the image."""
+        maps = box.new_full((len(box), *self.grid), OUTSIDE)
+        maps[:, *self.features.box] = box
+        return maps
 
     def scores(self, maps: np.ndarray) -> np.ndarray:
         """Mean of each map's largest cells, shape (n,)."""
@@ -123,24 +159,26 @@ class LocalDetector(nn.Module):
         """How often a normal image scores as much; see :func:`~.calibration.image_p_values`."""
         return image_p_values(scores, self.normal_scores.cpu().numpy())
 
-    def _held_out_scores(self, held: dict[str, HeldOut]) -> np.ndarray:
-        """Scores of normal images that no density has seen, each calibrated without itself.
+    def _score_held_out(self) -> None:
+        """Scores and mean map of normal images that no density has seen, each calibrated without itself.
 
         A fifth of them at a time is left out of the calibration, of all densities alike.
         """
-        common = set.intersection(*(set(part.images.tolist()) for part in held.values()))
+        common = set.intersection(*(set(part.images.tolist()) for part in self.held.values()))
         common = torch.tensor(sorted(common))
         if len(common) < 2:
             raise UserError(f"{len(common)} normal images are held out by all of {self.config.densities}")
-        scores = np.empty(len(common))
+        found = []
         for fold in torch.arange(len(common)).chunk(min(_FOLDS, len(common))):
             maps = []
-            for name, part in held.items():
+            for name, part in self.held.items():
                 out = torch.isin(part.images, common[fold])
                 calibration = Calibration(self.config, self.densities[name].inside).fit(part.scores[~out])
                 maps.append(calibration(part.scores[out]))
-            scores[fold.numpy()] = self.scores(torch.stack(maps).mean(0).cpu().numpy())
-        return scores
+            found.append(self._whole(torch.stack(maps).mean(0)))
+        maps = torch.cat(found)
+        self.normal_map = maps.mean(0)
+        self.normal_scores = torch.from_numpy(self.scores(maps.cpu().numpy()))
 
 
 def top_mean(maps: np.ndarray, cells: int) -> np.ndarray:
