@@ -6,9 +6,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 PY := .venv/bin/python
 STAMP := .venv/.installed
 PAGES := book notebooks _config.yml _toc.yml
+# Is the built book newer than every page?
+BUILT = test -e _build/site/index.html && test -z "$$(find $(PAGES) -type f -not -name '*.pyc' \
+	-newer _build/site/index.html | head -n 1)"
+# The tests of the library, on two cores; those of one file in one process, which share what it trained.
+FAST = $(PY) -m pytest tests/unit tests/property --numprocesses 2 --dist loadfile
 
 help: ## print the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
 
 setup: $(STAMP) ## create .venv with the locked versions and this package
 
@@ -17,7 +22,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@if command -v uv >/dev/null; then \
 	  uv venv --quiet --clear --python $(PYTHON) .venv && \
 	  uv pip install --quiet --python $(PY) --require-hashes -r requirements.lock && \
-	  uv pip install --quiet --python $(PY) --no-deps -e . ; \
+	  uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e . ; \
 	else \
 	  $(PYTHON) -m venv --clear .venv && \
 	  $(PY) -m pip install --quiet --require-hashes -r requirements.lock && \
@@ -34,13 +39,23 @@ else
 	@$(PY) book/build.py
 endif
 
-test: setup ## everything that CI runs
+check: lint ## lint, format, types, import layers, fast unit and property tests: under two minutes
+	@$(FAST) -m "not slow and not long"
+
+lint: setup
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports --no-logo
 	@$(PY) book/notebooks.py check
-	@test -e _build/site/index.html && test -z "$$(find $(PAGES) -type f -not -name '*.pyc' \
-	  -newer _build/site/index.html | head -n 1)" || $(PY) book/build.py --stored
-	@$(PY) -m pytest
+
+test: lint ## everything that decides: check, strict nbval, the built book, the browser; CI runs it
+	@$(FAST) -m "not long"
+	@$(BUILT) || $(PY) book/build.py --stored
+	@$(PY) -m pytest tests/notebooks tests/book -m "not long"
+
+test-all: test ## the second nbval setting and the long property and kill tests as well
+	@$(PY) -m pytest -m long
 
 rerun: setup ## run all notebooks, store their outputs and the verdicts
 	@$(PY) book/notebooks.py store
@@ -53,6 +68,6 @@ serve: ## look at the book on 127.0.0.1:8000
 	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/site 8000
 
 clean: ## remove what was built; runs and the environment stay
-	@rm -rf _build node_modules .pytest_cache .hypothesis .ruff_cache
+	@rm -rf _build node_modules .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache
 
-.PHONY: help setup book test rerun paper serve clean
+.PHONY: help setup book check lint test test-all rerun paper serve clean

@@ -15,8 +15,7 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from hw2lib.claims import dump_ledger, harvest, load_ledger, with_results
-from hw2lib.data import capsule_standin
+from hw2lib.data import synthetic_capsules
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
@@ -68,24 +67,18 @@ def stage(stored: bool) -> None:
     shutil.copytree(ROOT / "book", STAGE / "book", ignore=ignore)
     notebooks = ROOT / "notebooks" if stored else BUILD / "notebooks"
     (STAGE / "notebooks").mkdir()
-    settled = {}
     for source in sorted((ROOT / "notebooks").glob("*.md")):
         notebook = notebooks / f"{source.stem}.ipynb"
         if not notebook.exists():
             sys.exit(f"{notebook.relative_to(ROOT)}: not there; run the notebooks first (make book)")
         shutil.copyfile(notebook, STAGE / "notebooks" / notebook.name)
-        settled |= harvest(notebook)
-    ledger = dump_ledger(with_results(load_ledger(), settled))
-    (STAGE / "book" / "claims.yml").write_text(ledger, "utf-8")
     static = STAGE / "book" / "_static"
     fonts = static / "fonts"
     fonts.mkdir(parents=True)
     vazirmatn = ROOT / "node_modules" / "vazirmatn"
     for weight in ("Regular", "Bold"):
         shutil.copy(vazirmatn / "fonts" / "webfonts" / f"Vazirmatn-{weight}.woff2", fonts)
-        digits = vazirmatn / "misc" / "Farsi-Digits" / "fonts" / "webfonts"
-        shutil.copy(digits / f"Vazirmatn-FD-{weight}.woff2", fonts)
-    icon = capsule_standin(64, train=1).train[0].permute(1, 2, 0).numpy()
+    icon = synthetic_capsules(64, train=1).train[0].permute(1, 2, 0).numpy()
     Image.fromarray(icon).save(static / "favicon.ico")
     mathjax = ROOT / "node_modules" / "mathjax" / "es5"
     (static / "mathjax").mkdir()

@@ -1,22 +1,25 @@
 """The ledger: what the report claims, what was measured, and whether the claim holds.
 
-``book/claims.yml`` holds one entry per claim. A notebook cell settles a claim by comparing what it
-has just measured (:func:`settle`); the result travels in the cell's output, from which
-``make rerun`` copies verdict and measured value into the file. Nobody writes a verdict by hand.
+``book/claims.yml`` is source only: a claim's statement, how it is checked, and a sentence of evidence
+with named places, in both languages. A notebook cell checks the claim against what it has just
+measured (:func:`check_claim`); verdict and values live in that cell's output and nowhere else. Boxes,
+ledger and ``hw2 claims`` put the two together.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from hw2lib.bilingual import LANGUAGES, Text, as_data, check_places, fill, localize
 from hw2lib.errors import UserError
 
 MIME = "application/vnd.hw2.claim+json"
-RESULT_KEYS = ("verdict", "measured", "unit")
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Verdict(StrEnum):
@@ -29,62 +32,111 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Settled:
-    """A claim as a notebook cell has settled it."""
+class ClaimResult:
+    """What a notebook cell found when it checked a claim.
+
+    Attributes:
+        id: the claim's id, such as ``C1.2``.
+        verdict: what the measurement says of it.
+        values: by the name of its place: how each language shows it (``fa``, ``en``), and for programs
+            ``value`` and ``unit`` of a number or ``holds`` of a condition.
+        conditions: by name, whether each of the claim's conditions came out true.
+        measured: for a claim without evidence in ``claims.yml`` (see :func:`check_claim`), an English text.
+        unit: the unit of ``measured``.
+    """
 
     id: str
     verdict: Verdict
-    measured: str
-    unit: str
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    conditions: Mapping[str, bool] = field(default_factory=dict)
+    measured: str = ""
+    unit: str = ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        unit = f" {self.unit}" if self.unit else ""
-        return {
-            "text/plain": f"{self.id}: {self.verdict.value} ({self.measured}{unit})",
-            MIME: {
-                "id": self.id,
-                "verdict": self.verdict.value,
-                "measured": self.measured,
-                "unit": self.unit,
-            },
-        }
+        came_out = {name: localize(value, "en") for name, value in self.conditions.items()}
+        named = {name: value["en"] for name, value in self.values.items()} | came_out
+        shown = self._old_text() or "; ".join(f"{name}: {value}" for name, value in named.items())
+        data = {"id": self.id, "verdict": self.verdict.value}
+        old = {"measured": self.measured, "unit": self.unit}
+        data |= old if self.measured else {"values": self.values, "conditions": self.conditions}
+        return {"text/plain": f"{self.id}: {self.verdict.value} ({shown})", MIME: data}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "ClaimResult":
+        """The result that a cell's output holds."""
+        rest = {key: data[key] for key in ("values", "conditions", "measured", "unit") if key in data}
+        return cls(data["id"], Verdict(data["verdict"]), **rest)
+
+    def _old_text(self) -> str:
+        return f"{self.measured} {self.unit}".strip()
+
+    def evidence(self, entry: Mapping[str, Any], lang: str) -> str:
+        """The evidence for its claim as a sentence of Markdown.
+
+        Args:
+            entry: the claim's entry in the ledger.
+            lang: ``fa`` or ``en``.
+        """
+        if self.measured:
+            return f"`{self._old_text()}`"
+        phrases = {name: entry["conditions"][name][case][lang] for name, case in self.conditions.items()}
+        return fill(entry["evidence"][lang], phrases | {name: v[lang] for name, v in self.values.items()})
 
 
-def settle(
+def check_claim(
     id: str,
     *,
-    measured: object,
+    values: Mapping[str, Any] | None = None,
+    conditions: Mapping[str, Any] | None = None,
+    holds: Any = False,
+    corrected: Any = False,
+    depends: Any = False,
+    measured: object = None,
     unit: str = "",
-    holds: bool = False,
-    corrected: bool = False,
-    depends: bool = False,
-) -> Settled:
-    """Settle a claim by what was just measured; put the call at the end of a cell.
+) -> ClaimResult:
+    """Check a claim against what was just measured; put the call at the end of a cell.
 
     The verdict is the first that is true of ``holds``, ``corrected`` (holds with a correction) and
     ``depends``; if none is, the claim does not hold.
 
     Args:
         id: the claim's id, such as ``C1.2``.
-        measured: the measured value, rounded so that it is the same on every machine.
-        unit: its unit, empty for a pure number or a count that explains itself.
+        values: for each named place of the claim's evidence a value, rounded so that it is the same on
+            every machine: anything that :func:`hw2lib.bilingual.localize` takes.
+        conditions: for each condition of the claim in ``claims.yml``, whether it came out true.
         holds: the measurement agrees with the claim as stated.
         corrected: it agrees once the claim is corrected.
         depends: it agrees under some of the conditions measured and not under others.
+        measured: instead of values, the text of a claim that has no ``evidence`` in ``claims.yml`` yet.
+        unit: the unit of ``measured``.
 
     Raises:
-        UserError: the ledger has no such claim.
+        UserError: the ledger has no such claim, or its evidence has other places than these values.
     """
-    if id not in {entry["id"] for entry in load_ledger()}:
+    entry = next((entry for entry in load_ledger() if entry["id"] == id), None)
+    if entry is None:
         raise UserError(f"claim {id}: not in {ledger_path()}")
     verdicts = ((holds, Verdict.HOLDS), (corrected, Verdict.CORRECTED), (depends, Verdict.DEPENDS))
     verdict = next((v for condition, v in verdicts if bool(condition)), Verdict.FAILS)
-    return Settled(id, verdict, str(measured), unit)
+    if "evidence" not in entry:  # until the last chapter's claims have their sentences
+        return ClaimResult(id, verdict, measured=str(measured), unit=unit)
+    phrases = entry.get("conditions", {})
+    came_out = {name: bool(value) for name, value in (conditions or {}).items()}
+    try:
+        if measured is not None:
+            raise ValueError("has evidence in claims.yml: pass values instead of measured")
+        if phrases.keys() != came_out.keys():
+            raise ValueError(f"expected the conditions {sorted(phrases)}, not {sorted(came_out)}")
+        given = {name: as_data(value) for name, value in (values or {}).items()}
+        check_places(Text(**entry["evidence"]), [*given, *came_out])
+    except ValueError as error:
+        raise UserError(f"claim {id}: {error}") from error
+    return ClaimResult(id, verdict, given, came_out)
 
 
 def ledger_path() -> Path:
     """``book/claims.yml`` of this checkout."""
-    return Path(__file__).resolve().parents[1] / "book" / "claims.yml"
+    return ROOT / "book" / "claims.yml"
 
 
 def load_ledger(path: Path | None = None) -> list[dict[str, Any]]:
@@ -104,38 +156,47 @@ def load_ledger(path: Path | None = None) -> list[dict[str, Any]]:
     return entries
 
 
-def harvest(notebook: Path) -> dict[str, Settled]:
-    """The claims that an executed notebook has settled, from its stored outputs.
+def checked_in(notebook: Path) -> dict[str, ClaimResult]:
+    """The claims that an executed notebook has checked, from its stored outputs.
 
     Raises:
-        UserError: the notebook settles a claim twice.
+        UserError: the notebook checks a claim twice.
     """
-    found: dict[str, Settled] = {}
+    found: dict[str, ClaimResult] = {}
     for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
         for output in cell.get("outputs", []):
-            value = output.get("data", {}).get(MIME)
-            if value is None:
+            data = output.get("data", {}).get(MIME)
+            if data is None:
                 continue
-            if value["id"] in found:
-                raise UserError(f"{notebook.name}: claim {value['id']} is settled twice")
-            found[value["id"]] = Settled(
-                value["id"], Verdict(value["verdict"]), value["measured"], value["unit"]
-            )
+            if data["id"] in found:
+                raise UserError(f"{notebook.name}: claim {data['id']} is checked twice")
+            found[data["id"]] = ClaimResult.from_data(data)
     return found
 
 
-def with_results(entries: list[dict[str, Any]], settled: dict[str, Settled]) -> list[dict[str, Any]]:
-    """The ledger with verdicts and measured values taken from settled claims."""
-    merged = []
-    for entry in entries:
-        bare = {k: v for k, v in entry.items() if k not in RESULT_KEYS}
-        result = settled.get(entry["id"])
-        if result is not None:
-            bare |= {"verdict": result.verdict.value, "measured": result.measured, "unit": result.unit}
-        merged.append(bare)
-    return merged
+def results(notebooks: Path | None = None) -> dict[str, ClaimResult]:
+    """The results of all claims, from the executed notebooks of a folder (those of this checkout).
+
+    Raises:
+        UserError: two notebooks check the same claim.
+    """
+    found: dict[str, ClaimResult] = {}
+    for notebook in sorted((notebooks or ROOT / "notebooks").glob("*.ipynb")):
+        here = checked_in(notebook)
+        if twice := found.keys() & here.keys():
+            raise UserError(f"{notebook.name}: claim {min(twice)} is checked by another notebook too")
+        found |= here
+    return found
 
 
-def dump_ledger(entries: list[dict[str, Any]]) -> str:
-    """The ledger as YAML text."""
-    return yaml.safe_dump(entries, allow_unicode=True, sort_keys=False, width=110)
+def as_row(entry: Mapping[str, Any], result: ClaimResult | None) -> dict[str, Any]:
+    """A claim and its result for programs, as ``hw2 claims --json`` prints them."""
+    row = {"id": entry["id"], "notebook": entry["notebook"], "verdict": None, "evidence": None}
+    if result is None:
+        return row | {"values": {}, "conditions": {}}
+    return row | {
+        "verdict": result.verdict.value,
+        "evidence": {lang: result.evidence(entry, lang) for lang in LANGUAGES},
+        "values": {name: dict(value) for name, value in result.values.items()},
+        "conditions": dict(result.conditions),
+    }

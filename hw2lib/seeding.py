@@ -7,7 +7,7 @@ import torch
 
 
 @contextmanager
-def weights_from(seed: int) -> Iterator[None]:
+def seeded_init(seed: int) -> Iterator[None]:
     """Weights that are drawn inside follow from the seed; the caller's random numbers go on untouched."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

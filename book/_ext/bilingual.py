@@ -1,7 +1,8 @@
 """Make one edition of the book, Persian or English, out of bilingual sources.
 
 A cell tagged lang-fa or lang-en belongs to that edition only; an untagged one to both. Prose pages
-use MyST block breaks with the same tags.
+use MyST block breaks with the same tags. Of an output or a caption in both languages, an edition
+keeps its own.
 """
 
 import json
@@ -10,14 +11,14 @@ import re
 import subprocess
 from pathlib import Path
 
-import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from claimbox import claim_markdown
 from docutils import nodes
 from sphinx.search.en import SearchEnglish
 
-from hw2lib.claims import MIME
+from hw2lib.bilingual import EDITIONS
+from hw2lib.claims import MIME, ClaimResult, load_ledger
 
 DIRECTION = {"fa": "rtl", "en": "ltr"}
 MIRRORED = "\n/* mirrored by rtlcss */\n"
@@ -43,14 +44,22 @@ def keep(tags: list[str], language: str) -> bool:
 
 
 def edition_notebook(text: str, language: str, claims: dict[str, dict]) -> str:
-    """The notebook with the other edition's cells left out and claims spelled out in its language."""
+    """The notebook with the other language's cells, outputs and captions left out, and claims spelled out."""
     notebook = json.loads(text)
     notebook["cells"] = [c for c in notebook["cells"] if keep(c["metadata"].get("tags", []), language)]
     for cell in notebook["cells"]:
+        figure = cell["metadata"].get("mystnb", {}).get("figure", {})
+        if isinstance(figure.get("caption"), dict):
+            figure["caption"] = figure["caption"][language]
         for output in cell.get("outputs", []):
-            result = output.get("data", {}).get(MIME)
-            if result is not None:
-                output["data"] = {"text/markdown": claim_markdown(claims[result["id"]] | result, language)}
+            data = output.get("data", {})
+            if MIME in data:
+                result = ClaimResult.from_data(data[MIME])
+                output["data"] = {"text/markdown": claim_markdown(claims[result.id], result, language)}
+            else:  # without a version of its own, an edition has the common one
+                versions = data.pop(EDITIONS, {})
+                if language in versions:
+                    output["data"] = versions[language]
     return json.dumps(notebook, ensure_ascii=False)
 
 
@@ -73,7 +82,7 @@ def read_source(app, docname: str, source: list[str]) -> None:
 
 
 def load_claims(app, config) -> None:
-    entries = yaml.safe_load((Path(app.srcdir) / "book" / "claims.yml").read_text("utf-8"))
+    entries = load_ledger(Path(app.srcdir) / "book" / "claims.yml")
     config.bilingual_claims = {entry["id"]: entry for entry in entries}
 
 

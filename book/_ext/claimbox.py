@@ -1,6 +1,9 @@
-"""Claims in the book: a box under the cell that settles one, and the ledger of all of them."""
+"""Claims in the book: a box under the cell that checks one, and the ledger of all of them."""
 
-from hw2lib.claims import Verdict
+from collections.abc import Mapping
+from typing import Any
+
+from hw2lib.claims import ClaimResult, Verdict
 
 VERDICTS = {
     Verdict.HOLDS: {"fa": "برقرار است", "en": "holds", "class": "claim-holds"},
@@ -36,15 +39,13 @@ WORDS = {
 }
 
 
-def measured_text(claim: dict) -> str:
-    """The measured value with its unit, kept left to right."""
-    value = f"{claim['measured']} {claim['unit']}".strip()
-    return f"`{value}`"
+def one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
-def claim_markdown(claim: dict, language: str) -> str:
-    """The box under a settled claim, as MyST."""
-    words, verdict = WORDS[language], VERDICTS[Verdict(claim["verdict"])]
+def claim_markdown(claim: Mapping[str, Any], result: ClaimResult, language: str) -> str:
+    """The box under the cell that has checked a claim, as MyST."""
+    words, verdict = WORDS[language], VERDICTS[result.verdict]
     return "\n".join(
         [
             f"(claim-{claim['id']})=",
@@ -55,14 +56,14 @@ def claim_markdown(claim: dict, language: str) -> str:
             "",
             f"**{words['check']}:** {claim['check'][language].strip()}",
             "",
-            f"**{words['measured']}:** {measured_text(claim)}",
+            f"**{words['measured']}:** {one_line(result.evidence(claim, language))}",
             ":::",
         ]
     )
 
 
-def ledger_markdown(claims: list[dict], language: str) -> str:
-    """The ledger as a MyST table; a settled claim links to its box in the chapter."""
+def ledger_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimResult], language: str) -> str:
+    """The ledger as a MyST table; a claim that has been checked links to its box in the chapter."""
     words = WORDS[language]
     lines = [
         ":::{list-table}",
@@ -76,13 +77,13 @@ def ledger_markdown(claims: list[dict], language: str) -> str:
         f"  - {words['page']}",
     ]
     for claim in claims:
-        settled = claim.get("verdict")
-        verdict = VERDICTS[Verdict(settled)] if settled else {language: words["open"], "class": "claim-open"}
+        result = results.get(claim["id"])
+        verdict = VERDICTS[result.verdict] if result else {language: words["open"], "class": "claim-open"}
         lines += [
-            f"* - {{ref}}`{claim['id']} <claim-{claim['id'].lower()}>`" if settled else f"* - {claim['id']}",
-            f"  - {' '.join(claim['statement'][language].split())}",
+            f"* - {{ref}}`{claim['id']} <claim-{claim['id'].lower()}>`" if result else f"* - {claim['id']}",
+            f"  - {one_line(claim['statement'][language])}",
             f"  - [{verdict[language]}]{{.verdict .{verdict['class']}}}",
-            f"  - {measured_text(claim) if settled else ''}",
-            f"  - {{doc}}`/notebooks/{claim['notebook']}`" if settled else "  - ",
+            f"  - {one_line(result.evidence(claim, language)) if result else ''}",
+            f"  - {{doc}}`/notebooks/{claim['notebook']}`" if result else "  - ",
         ]
     return "\n".join([*lines, ":::"])

@@ -8,7 +8,23 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
+from hw2lib.claims import results
+
+# Persian dictionaries put آ first; vowel signs and the half-space do not count, hamza counts as its seat.
+ALPHABET = {letter: rank for rank, letter in enumerate(" -ءآابپتثجچحخدذرزژسشصضطظعغفقکگلمنوهی")}
+SEATS = str.maketrans(
+    "أإؤئۀة", "ااویهت", "\u200c\u0640\u0654\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652"
+)
 COLUMNS = {"fa": ("فارسی", "English", "جای تعریف"), "en": ("English", "فارسی", "Defined in")}
+
+
+def persian_order(text: str) -> list[tuple[int, str]]:
+    """Sort key by the Persian alphabet; other letters come before it, in their own order.
+
+    >>> sorted(["وارون", "گام", "پیچش", "آزمون", "بذر", "نقطهٔ"], key=persian_order)
+    ['آزمون', 'بذر', 'پیچش', 'گام', 'نقطهٔ', 'وارون']
+    """
+    return [(ALPHABET.get(letter, -1), letter) for letter in text.translate(SEATS).casefold()]
 
 
 class MarkdownTable(SphinxDirective):
@@ -33,7 +49,7 @@ class ClaimsLedger(MarkdownTable):
     source = "claims.yml"
 
     def markdown(self, entries: list[dict], language: str) -> str:
-        return ledger_markdown(entries, language)
+        return ledger_markdown(entries, results(Path(self.env.srcdir) / "notebooks"), language)
 
 
 class Glossary(MarkdownTable):
@@ -41,13 +57,14 @@ class Glossary(MarkdownTable):
 
     def markdown(self, entries: list[dict], language: str) -> str:
         other = "en" if language == "fa" else "fa"
-        # Persian sorts by code point well enough once yeh and kaf are the Persian ones.
-        rows = sorted(entries, key=lambda e: e[language].casefold())
+        order = persian_order if language == "fa" else str.casefold
+        rows = sorted(entries, key=lambda e: order(e[language]))
         lines = [":::{list-table}", ":header-rows: 1", ":class: glossary-table", ""]
         first, *rest = COLUMNS[language]
         lines += [f"* - {first}", *(f"  - {name}" for name in rest)]
         for row in rows:
-            page = f"{{doc}}`/notebooks/{row['where']}`" if row.get("where") else ""
+            folder = "book" if row["where"] == "index" else "notebooks"
+            page = f"{{doc}}`/{folder}/{row['where']}`"
             lines += [f"* - {row[language]}", f"  - {row[other]}", f"  - {page}"]
         return "\n".join([*lines, ":::"])
 

@@ -78,10 +78,10 @@ def flow_reconstruction_errors(flow: MAF, images: Tensor, batch: int = BATCH) ->
     """
     like = next(flow.parameters())
 
-    def there_and_back(x: Tensor) -> Tensor:
+    def round_trip(x: Tensor) -> Tensor:
         return flow.inverse(flow(x)[0])
 
-    return _error_maps(there_and_back, like, images, batch).mean((1, 2)) / 3
+    return _error_maps(round_trip, like, images, batch).mean((1, 2)) / 3
 
 
 def _error_maps(reconstruct: Callable, like: Tensor, images: Tensor, batch: int) -> np.ndarray:

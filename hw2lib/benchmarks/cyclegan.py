@@ -59,7 +59,7 @@ def bench_step(
         step.batched = batched
         return lambda: float(step(x, y)["G_A"])  # a number, so that a GPU has finished
 
-    steps, added = {"plain": arrangement(batched=False), "batched": arrangement()}, {}
+    arrangements, added = {"plain": arrangement(batched=False), "batched": arrangement()}, {}
     for name, option, offered in (
         ("cuda graphs", "cuda_graphs", place.type == "cuda"),
         ("bfloat16", "bfloat16", multiplies_bfloat16(place)),
@@ -67,8 +67,8 @@ def bench_step(
     ):
         if offered:
             added[option] = True
-            steps[name] = arrangement(**added)
-    seconds = interleaved_seconds(steps, repeats)
+            arrangements[name] = arrangement(**added)
+    seconds = interleaved_seconds(arrangements, repeats)
     rows = [
         StepRow(name, float(np.median(taken)), float(np.median(taken / seconds["plain"])))
         for name, taken in seconds.items()

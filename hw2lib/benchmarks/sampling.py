@@ -3,6 +3,7 @@
 Seconds depend on the machine and on what else it does; ratios between calls timed in turn hardly do.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -11,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hw2lib.flows import MAF, inverse_stages
-from hw2lib.seeding import weights_from
+from hw2lib.data import synthetic_capsules
+from hw2lib.flows import MAF, DequantizedPixels, dependency_depth, inverse_stages, jacobi_inverse
+from hw2lib.seeding import seeded_init
 
 from .peers import PEERS, build_peer
 
@@ -27,7 +29,8 @@ class SamplingRow:
 
     Attributes:
         features: D.
-        method: ``forward``, ``staged``, ``naive``, or the name of a peer library.
+        method: ``forward``, ``staged``, ``naive``, ``jacobi``, ``jacobi, trained``, or the name of a peer
+            library.
         seconds: median time of one call; for a method that takes seconds, the time of its only call.
         ratio_to_forward: median over rounds of the time divided by that of the forward pass.
         passes: how often the method evaluates the block's network; the staged inverse touches each
@@ -54,7 +57,7 @@ def bench_sampling(
     peers: bool = True,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict:
-    """Time forward pass, staged inverse, naive inverse and peers, one block, one sample.
+    """Time forward pass, staged, naive and fixed-point inverse, and peers, one block, one sample.
 
     Args:
         features: the sizes D.
@@ -105,7 +108,7 @@ def interleaved_seconds(calls: dict[str, Callable[[], object]], repeats: int) ->
 def _own_rows(
     d: int, hidden: Sequence[int], repeats: int, report: Callable[[str], None]
 ) -> Iterator[SamplingRow]:
-    with weights_from(0):
+    with seeded_init(0):
         flow = MAF(d, hidden, transforms=1)
         u = torch.randn(1, d)
     x = flow.inverse(u)
@@ -139,6 +142,40 @@ def _own_rows(
     else:
         taken, ratio = d * _median(seconds["pass"]), d * _median(seconds["pass"] / forward)
         yield SamplingRow(d, "naive", taken, ratio, d, extrapolated=True)
+    report(f"D = {d:,}: fixed-point inverse, of fresh and of trained weights")
+    yield _jacobi_row("jacobi", flow, u, _median(forward))
+    train_quickly(flow)
+    yield _jacobi_row("jacobi, trained", flow, u, _median(forward))
+
+
+@torch.enable_grad()
+def train_quickly(flow: MAF, steps: int = 50) -> None:
+    """A few steps of Adam on generated capsules: weights that neighbouring values depend on each other by."""
+    size = max(16, math.isqrt((flow.features - 1) // 3) + 1)
+    images = synthetic_capsules(size, train=16, good=1, per_defect=1).train.flatten(1)[:, : flow.features]
+    optimizer, noise = torch.optim.Adam(flow.parameters(), lr=1e-3), torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (-flow.log_prob(DequantizedPixels().encode(images, generator=noise)).mean()).backward()
+        torch.nn.utils.clip_grad_norm_(flow.parameters(), 1e5)
+        optimizer.step()
+
+
+def _jacobi_row(method: str, flow: MAF, u: Tensor, forward: float) -> SamplingRow:
+    block = flow.blocks[0]
+    jacobi_inverse(block, u)  # the first call is slower
+    started = time.perf_counter()
+    x, passes = jacobi_inverse(block, u)
+    taken = time.perf_counter() - started
+    return SamplingRow(
+        flow.features,
+        method,
+        taken,
+        taken / forward,
+        passes,
+        round_trip_error=_round_trip_error(lambda v: flow(v)[0], x, u),
+        note=f"at most {dependency_depth(block.degrees, flow.features) + 1} passes",
+    )
 
 
 @torch.no_grad()

@@ -9,16 +9,17 @@ import typer
 
 from hw2lib import __version__
 from hw2lib.errors import UserError
+from hw2lib.waiting import wait_passively
 
-from . import bench, claims, cyclegan, data, reproduce, sample, score, train
+from . import bench, claims, data, evaluate, reproduce, sample, score, train, translate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(data.app, name="data", help="List, fetch or generate data sets.")
 app.add_typer(train.app, name="train", help="Train a model.")
 app.add_typer(bench.app, name="bench", help="Measure, always as ratios in one run.")
 app.command("sample")(sample.sample)
-app.command("translate")(cyclegan.translate)
-app.command("evaluate")(cyclegan.evaluate)
+app.command("translate")(translate.translate)
+app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("reproduce")(reproduce.reproduce)
 app.command("claims")(claims.claims)
@@ -41,6 +42,9 @@ UsageError = typer.BadParameter.__base__
 
 def main() -> None:
     """Run the command; an error a person can act on is one line and exit code 2."""
+    wait_passively()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # what an encoding lacks is no reason to stop
     try:
         sys.exit(app(standalone_mode=False))
     except UserError as error:

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from .cyclegan import bench_cyclegan
+from .options import AsJson, Device, check_device
 
 app = typer.Typer(no_args_is_help=True)
-app.command("cyclegan")(bench_cyclegan)
 
 
 @app.callback()
@@ -18,7 +17,7 @@ def options() -> None:
 
 @app.command("sampling")
 def sampling(
-    as_json: Annotated[bool, typer.Option("--json", help="an object, for programs")] = False,
+    as_json: AsJson = False,
     features: Annotated[
         list[int] | None, typer.Option(help="D, may be repeated [default: 768, 3072, 49152]", min=1)
     ] = None,
@@ -37,6 +36,33 @@ def sampling(
         typer.echo(json.dumps(result, indent=2))
     else:
         Console().print(_table(result))
+
+
+@app.command("cyclegan")
+def cyclegan(
+    as_json: AsJson = False,
+    size: Annotated[int, typer.Option(help="height and width of the images", min=32)] = 128,
+    blocks: Annotated[int, typer.Option(help="residual blocks of a generator", min=0)] = 6,
+    features: Annotated[int, typer.Option(help="channels after the first convolution", min=1)] = 64,
+    repeats: Annotated[int, typer.Option(help="rounds in which the arrangements take turns", min=1)] = 5,
+    device: Device = "auto",
+) -> None:
+    """Time a training step of CycleGAN beside its plain arrangement."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from hw2lib.benchmarks.cyclegan import bench_step
+
+    check_device(device)
+    with Console(stderr=True).status("timing"):
+        result = bench_step(size, blocks, features, repeats, device)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    table = Table("arrangement", "seconds", "× plain", title=f"One step, {result['threads']} threads")
+    for row in result["rows"]:
+        table.add_row(row["arrangement"], f"{row['seconds']:.3f}", f"{row['ratio_to_plain']:.2f}")
+    Console().print(table)
 
 
 def _table(result: dict):

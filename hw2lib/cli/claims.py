@@ -5,24 +5,23 @@ from typing import Annotated
 
 import typer
 
-KEYS = ("id", "verdict", "measured", "unit", "notebook")
-
 
 def claims(
     as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for programs")] = False,
 ) -> None:
     """Print what became of every claim of the report."""
-    from hw2lib.claims import load_ledger
+    from hw2lib.claims import as_row, load_ledger, results
 
-    rows = [{key: entry.get(key) for key in KEYS} for entry in load_ledger()]
+    found = results()
+    rows = [as_row(entry, found.get(entry["id"])) for entry in load_ledger()]
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("claim", "verdict", "measured", "notebook")
+    table = Table("claim", "verdict", "evidence", "notebook")
     for row in rows:
-        measured = " ".join(str(row[k]) for k in ("measured", "unit") if row[k])
-        table.add_row(row["id"], row["verdict"] or "open", measured, row["notebook"])
+        evidence = row["evidence"]["en"] if row["evidence"] else ""
+        table.add_row(row["id"], row["verdict"] or "open", evidence, row["notebook"])
     Console().print(table)

@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(no_args_is_help=True)
 
-# Generated stand-ins: the name on the command line and the function in hw2lib.data that writes it.
+# Synthetic sets: the name on the command line and the function in hw2lib.data that writes it.
 MAKERS = {
     "capsules": "make_capsules",
     "apple2orange": "make_apple2orange",
@@ -19,14 +19,18 @@ MAKERS = {
 
 @app.command("list")
 def list_sets() -> None:
-    """List the data sets that can be fetched and the stand-ins that can be generated."""
+    """List the data sets that can be fetched and the synthetic sets that can be generated."""
     from hw2lib.data.download import DATASETS
 
     for name, dataset in DATASETS.items():
-        typer.echo(f"{name:24} get   {_size(dataset.size):>9}  {dataset.description}")
-        typer.echo(f"{'':24}       {'':9}  {dataset.licence}")
+        typer.echo(f"{name:24} get   {dataset.size / 1e6:>6.0f} MB  {dataset.description}")
+        checked = "the archive's sha256 is known, and each file's once it is fetched"
+        if dataset.copies:
+            checked += f"; so are the files of {', '.join(dataset.copies)}"
+        for line in (f"verified: {checked}", f"publisher: {dataset.page}", dataset.licence):
+            typer.echo(f"{'':30} {'':9}  {line}")
     for name in MAKERS:
-        typer.echo(f"{name:24} make  {'':>9}  generated stand-in, deterministic, made by this package")
+        typer.echo(f"{name:24} make  {'':>9}  synthetic set, deterministic, made by this package")
 
 
 @app.command("get")
@@ -36,43 +40,41 @@ def get(
     url: Annotated[str | None, typer.Option(help="another address, or an archive on this disk")] = None,
     sha256: Annotated[str | None, typer.Option(help="checksum the archive must have")] = None,
     accept_unverified: Annotated[
-        bool, typer.Option("--accept-unverified", help="take an archive whose checksum is not known")
+        bool, typer.Option("--accept-unverified", help="with --url: take an archive of another checksum")
     ] = False,
 ) -> None:
     """Fetch an official archive, check it and unpack it; the same command resumes a broken download."""
     from hw2lib.data.download import fetch, find
+    from hw2lib.errors import printable
 
     dataset = find(name)
     typer.echo(f"{name}: {dataset.licence}")
     with _download_progress(dataset.archive) as report:
         done = fetch(dataset, out, url, sha256, accept_unverified, report)
+    state = "already there" if done.skipped else "ready"
     for folder in done.folders:
-        typer.echo(f"{folder}: {'already there' if done.skipped else 'ready'}")
+        typer.echo(printable(f"{folder}: {state}, {'verified' if done.verified else 'not verified'}"))
     if done.sha256 and not done.verified:
-        typer.echo(f"{dataset.archive}: not verified; its sha256 was {done.sha256}")
+        typer.echo(f"{dataset.archive}: its sha256 was {done.sha256}")
 
 
 @app.command("make")
 def make(
-    name: Annotated[str, typer.Argument(help="a stand-in from `hw2 data list`")],
+    name: Annotated[str, typer.Argument(help="a synthetic set from `hw2 data list`")],
     out: Annotated[Path, typer.Option(help="folder to write")],
     seed: Annotated[int, typer.Option(help="random seed", min=0)] = 0,
     size: Annotated[int | None, typer.Option(help="height and width in pixels", min=16)] = None,
 ) -> None:
-    """Generate a stand-in data set in the official folder layout."""
-    from hw2lib.errors import UserError
+    """Generate a synthetic data set in the official folder layout."""
+    from hw2lib.errors import UserError, printable
 
     if name not in MAKERS:
-        raise UserError(f"{name}: no such stand-in; expected {', '.join(MAKERS)}")
+        raise UserError(f"{name}: no such synthetic set; expected {', '.join(MAKERS)}")
     import hw2lib.data
 
     options = {} if size is None else {"size": size}
     getattr(hw2lib.data, MAKERS[name])(out, seed=seed, **options)
-    typer.echo(f"{out}: {name}")
-
-
-def _size(size: int | None) -> str:
-    return "" if size is None else f"{size / 1e6:.0f} MB"
+    typer.echo(printable(f"{out}: {name}"))
 
 
 @contextmanager

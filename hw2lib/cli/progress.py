@@ -31,10 +31,10 @@ def training_progress(epochs: int) -> Iterator[Callable[[dict], None]]:
 
     def report(event: dict) -> None:
         progress.start()
-        done = event["epoch"] * event["steps"] + event["step"]
+        done = event["epoch"] * event["steps_per_epoch"] + event["step"]
         progress.update(
             task,
-            total=epochs * event["steps"],
+            total=epochs * event["steps_per_epoch"],
             completed=done,
             epoch=event["epoch"] + 1,
             losses=_losses(event),

@@ -5,21 +5,21 @@ from typing import Annotated
 
 import typer
 
+from .options import Device, Profile, check_device
+
 
 def reproduce(
-    profile: Annotated[str, typer.Option(help="quick or paper")] = "quick",
+    profile: Profile = "quick",
     only: Annotated[list[str] | None, typer.Option(help="name of a job, may be repeated")] = None,
     data: Annotated[Path | None, typer.Option(help="folder with mvtec/capsule and the other sets")] = None,
     runs: Annotated[Path, typer.Option(help="folder of the runs")] = Path("runs"),
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Redo the recorded runs: finished ones are skipped, interrupted ones resumed.
 
     The paper profile also copies each run's small files to results/paper, where the book reads them.
     """
     from hw2lib.jobs.reproduce import reproduce_jobs
-
-    from .train import check_device
 
     check_device(device)
     for line in reproduce_jobs(profile, only, data, runs, device):

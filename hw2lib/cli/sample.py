@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .score import Weights, refuse_weights
+from .options import Weights, refuse_weights
 
 
 def sample(

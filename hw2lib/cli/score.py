@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-Weights = Annotated[str | None, typer.Option(help="of a flow: ema or plain [default: ema]")]
+from .options import Weights, refuse_weights
+
 # What an image is ranked by, of all that the table holds.
 RANKED = {"maf": ("nll",), "vae": ("error", "nelbo")}
 
@@ -44,9 +45,3 @@ def score(
         for defect, area in parts.items():
             typer.echo(f"{defect:>16}  AUROC {area}  by {name}")
     typer.echo(f"{out}: {len(rows)} images")
-
-
-def refuse_weights(weights: str | None) -> None:
-    """A VAE run keeps one set of weights, so that --weights says nothing."""
-    if weights is not None:
-        raise typer.BadParameter("a VAE run keeps one set of weights; leave out --weights")

@@ -99,20 +99,20 @@ def generator_losses(
 
 
 def discriminator_loss(
-    judge: nn.Module, real: Tensor, fake: Tensor, gan: GANLoss = "least_squares", batched: bool = True
+    discriminator: nn.Module, real: Tensor, fake: Tensor, gan: GANLoss = "least_squares", batched: bool = True
 ) -> Tensor:
     """½ (loss on real images + loss on generated ones), both in one batch if ``batched``.
 
     The half slows the discriminator down against the generators (Zhu et al. 2017, section 7.1).
 
     Args:
-        judge: the discriminator.
+        discriminator: D.
         real: images of its domain, shape (n, 3, height, width).
         fake: generated images without gradient, shape (m, 3, height, width).
         gan: the adversarial loss.
         batched: whether to run the discriminator once.
     """
-    on_real, on_fake = _outputs(judge, (real, fake), batched)
+    on_real, on_fake = _outputs(discriminator, (real, fake), batched)
     return 0.5 * (adversarial_loss(on_real, True, gan) + adversarial_loss(on_fake, False, gan))
 
 

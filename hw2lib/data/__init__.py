@@ -1,13 +1,13 @@
-"""Data sets: MVTec AD, unpaired folders, generated stand-ins, verified download."""
+"""Data sets: MVTec AD, unpaired folders, synthetic sets, verified download."""
 
 from .mvtec import MVTecCategory, load_mvtec, split_validation
 from .source import capsules_from_environment, unpaired_from_environment
-from .synthetic.capsules import capsule_standin, make_capsules
-from .synthetic.unpaired import make_apple2orange, make_summer2winter, unpaired_standin
+from .synthetic.capsules import make_capsules, synthetic_capsules
+from .synthetic.unpaired import make_apple2orange, make_summer2winter, synthetic_unpaired
 
 __all__ = [
     "MVTecCategory",
-    "capsule_standin",
+    "synthetic_capsules",
     "capsules_from_environment",
     "load_mvtec",
     "make_apple2orange",
@@ -15,5 +15,5 @@ __all__ = [
     "make_summer2winter",
     "split_validation",
     "unpaired_from_environment",
-    "unpaired_standin",
+    "synthetic_unpaired",
 ]

@@ -1,17 +1,18 @@
 """Folders that are whole or not there."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hw2lib.errors import UserError
 
-from .unpack import filled
+from .images import filled
 
 
 @contextmanager
-def written_at_once(out: str | Path) -> Iterator[Path]:
+def atomic_directory(out: str | Path) -> Iterator[Path]:
     """A folder to write into, whose contents move to ``out`` when all are written.
 
     Raises:
@@ -20,15 +21,18 @@ def written_at_once(out: str | Path) -> Iterator[Path]:
     out = Path(out).absolute()
     if out.exists() and (not out.is_dir() or filled(out)):
         raise UserError(f"{out}: already there")
-    part = out.with_name(out.name + ".part")
     try:
-        part.mkdir(parents=True, exist_ok=True)
-        yield part
-        if not out.exists():
-            os.replace(part, out)
-            return
-        for entry in list(part.iterdir()):  # an empty folder stays: a shell may stand in it
-            os.replace(entry, out / entry.name)
-        part.rmdir()
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own: what a killed call has left, or a link that lies there, is not written into.
+        scratch = tempfile.TemporaryDirectory(prefix=".part-", dir=out.parent, ignore_cleanup_errors=True)
+        with scratch as folder:
+            part = Path(folder, out.name)
+            part.mkdir()
+            yield part
+            if not out.exists():
+                os.replace(part, out)
+                return
+            for entry in list(part.iterdir()):  # an empty folder stays: a shell may stand in it
+                os.replace(entry, out / entry.name)
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error

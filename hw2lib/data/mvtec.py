@@ -2,23 +2,39 @@
 
     ROOT/train/good/*.png
     ROOT/test/good/*.png, ROOT/test/<defect>/*.png
-    ROOT/ground_truth/<defect>/<name>_mask.png
+    ROOT/ground_truth/<defect>/<name>_mask.png, or <name>.png; without ROOT/ground_truth there are no masks
 
-Bergmann et al. 2019. Images of any size and mode become 8-bit RGB of one size.
+Bergmann et al. 2019. Images of any size and mode become 8-bit RGB of one size; folders below those of the
+layout are read too.
 """
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from hw2lib.errors import UserError
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+from .images import (
+    NOTES,
+    check_name,
+    filled,
+    is_leftover,
+    list_images,
+    open_image,
+    read_rgb,
+    resized_mask,
+    resized_rgb,
+    stack,
+)
+
+# The normal images, and what tables call all defects together.
+RESERVED = {"good", "all"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +48,8 @@ class MVTecCategory:
         test: uint8, shape (m, 3, size, size).
         test_files: names below ``test/``, such as ``crack/003.png``.
         test_defects: m names; ``good`` is normal.
-        masks: bool, shape (m, size, size), True where an image is defective.
+        masks: bool, shape (m, size, size), True where an image is defective; None where the folder has
+            no masks, and nothing can be measured by pixel.
         checksum: SHA-256 over the names and bytes of all files read.
     """
 
@@ -42,7 +59,7 @@ class MVTecCategory:
     test: Tensor
     test_files: list[str]
     test_defects: list[str]
-    masks: Tensor
+    masks: Tensor | None
     checksum: str
 
     @property
@@ -65,42 +82,98 @@ def load_mvtec(root: str | Path, size: int = 128) -> MVTecCategory:
     """Read a category folder.
 
     Images whose size is already ``size`` are taken bit by bit; others are resized (Lanczos with
-    antialiasing; masks by nearest neighbour). Transparent pixels are laid on black.
+    antialiasing; a mask's pixel stays marked if any that it covers is). Transparent pixels are laid on black.
+    What tools leave behind is skipped, and so are masks without an image; nothing else is.
 
     Args:
         root: the category folder, such as ``mvtec/capsule``.
         size: height and width of the result in pixels.
 
     Raises:
-        UserError: a folder is missing or empty, an image cannot be read, a mask is missing.
+        UserError: a folder is missing or empty or has a reserved name, an image cannot be read or would be
+            passed over; a mask is missing, there twice, blank, or of other proportions than its image.
     """
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"{root}: no such folder")
     digest = hashlib.sha256()
-    train_paths = _images(root / "train" / "good")
-    test_root = root / "test"
-    if not test_root.is_dir():
-        raise UserError(f"{test_root}: no such folder")
-    kinds = sorted(p.name for p in test_root.iterdir() if p.is_dir())
+    train_paths = list_images(_only_folders(root / "train", {"good"}) / "good")
+    test_root = _only_folders(root / "test")
+    kinds = sorted(p.name for p in test_root.iterdir() if p.is_dir() and not is_leftover(p.name))
     if "good" not in kinds:
         raise UserError(f"{test_root / 'good'}: no such folder")
     if len(kinds) == 1:
         raise UserError(f"{test_root}: no folder of defects beside good")
-    test_paths = [
-        p for kind in ["good", *(k for k in kinds if k != "good")] for p in _images(test_root / kind)
-    ]
-    masks = [_read_mask(root, p, size, digest) for p in test_paths]
+    for kind in kinds:
+        check_name(test_root / kind)
+        if kind.lower() in RESERVED and kind != "good":
+            raise UserError(f"{test_root / kind}: {kind} cannot name a kind of defect; rename the folder")
+    kinds = ["good", *(kind for kind in kinds if kind != "good")]
+    test_paths = {path: kind for kind in kinds for path in list_images(test_root / kind)}
+    masks = _open_masks(root, test_paths, digest)
+    train = stack([read_rgb(path, size, digest, root) for path in train_paths])
+    test, test_masks = [], []
+    for path, kind in test_paths.items():
+        image = open_image(path, digest, root)
+        test.append(resized_rgb(image, size))
+        if masks is None or kind == "good":
+            test_masks.append(np.zeros((size, size), dtype=bool))
+            continue
+        mask_path, mask = masks[path]
+        if abs(mask.height - mask.width * image.height / image.width) > 1:
+            wrong = f"{mask.width}×{mask.height} pixels do not fit the {image.width}×{image.height} of"
+            raise UserError(f"{mask_path}: {wrong} {kind}/{path.name}")
+        test_masks.append(resized_mask(mask, size))
+        if not test_masks[-1].any():
+            raise UserError(f"{mask_path}: the mask marks nothing")
     return MVTecCategory(
         name=root.resolve().name,
-        train=_stack([read_rgb(p, size, digest, root) for p in train_paths]),
+        train=train,
         train_files=[p.relative_to(root / "train").as_posix() for p in train_paths],
-        test=_stack([read_rgb(p, size, digest, root) for p in test_paths]),
+        test=stack(test),
         test_files=[p.relative_to(test_root).as_posix() for p in test_paths],
-        test_defects=[p.parent.name for p in test_paths],
-        masks=torch.from_numpy(np.stack(masks)),
+        test_defects=list(test_paths.values()),
+        masks=None if masks is None else torch.from_numpy(np.stack(test_masks)),
         checksum=digest.hexdigest(),
     )
+
+
+def _only_folders(folder: Path, expected: set[str] | None = None) -> Path:
+    """The folder, once it is sure that no image beside its sub-folders would be passed over."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    for path in sorted(folder.iterdir()):
+        if is_leftover(path.name) or path.suffix.lower() in NOTES:
+            continue
+        if not path.is_dir() or (expected and path.name not in expected):
+            names = " or ".join(sorted(expected or {"good", "a kind of defect"}))
+            raise UserError(f"{path}: would not be read; images belong into a folder {names}")
+    return folder
+
+
+def _open_masks(root: Path, images: dict[Path, str], digest) -> dict[Path, tuple[Path, Image.Image]] | None:
+    """Each defective image's mask and where it lies; None where the category has no masks at all."""
+    truth = root / "ground_truth"
+    if not filled(truth):
+        return None
+    found = defaultdict(list)
+    for kind in sorted({kind for kind in images.values() if kind != "good"}):
+        for path in list_images(truth / kind) if filled(truth / kind) else ():
+            stem = path.relative_to(truth).with_suffix("").as_posix()
+            found[stem.lower().removesuffix("_mask")].append(path)
+    masks = {}
+    for path, kind in images.items():
+        if kind == "good":
+            continue
+        stem = path.relative_to(root / "test").with_suffix("").as_posix()
+        candidates = found[stem.lower()]
+        if not candidates:
+            raise UserError(f"{truth / stem}_mask.png: no mask for {kind}/{path.name}")
+        if len(candidates) > 1:
+            names = " and ".join(str(candidate.relative_to(truth)) for candidate in candidates)
+            raise UserError(f"{truth}: {names} are both masks of {kind}/{path.name}")
+        masks[path] = candidates[0], open_image(candidates[0], digest, root)
+    return masks
 
 
 def split_validation(n: int, fraction: float = 0.1, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -119,62 +192,3 @@ def split_validation(n: int, fraction: float = 0.1, seed: int = 0) -> tuple[Tens
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     held = max(1, int(n * fraction))
     return order[held:].sort().values, order[:held].sort().values
-
-
-def read_rgb(path: Path, size: int | None, digest=None, root: Path | None = None) -> np.ndarray:
-    """One image as uint8 of shape (height, width, 3); ``size=None`` keeps its size."""
-    image = to_rgb(open_image(path, digest, root))
-    if size is not None and image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(image)
-
-
-def open_image(path: Path, digest=None, root: Path | None = None) -> Image.Image:
-    """Decode an image fully; a file that cannot be read is named."""
-    try:
-        if digest is not None:
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-        image = Image.open(path)
-        image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as an image") from error
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{path}: {error}") from error
-    return image
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode to 8-bit RGB: 16-bit grey is divided by 256, transparency is laid on black."""
-    if image.mode in ("I;16", "I;16B", "I;16L", "I"):
-        values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        image = Image.fromarray((values // 256).astype(np.uint8))
-    elif image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-    return image.convert("RGB")
-
-
-def _images(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise UserError(f"{folder}: no images in this folder")
-    return paths
-
-
-def _read_mask(root: Path, image: Path, size: int, digest) -> np.ndarray:
-    kind = image.parent.name
-    if kind == "good":
-        return np.zeros((size, size), dtype=bool)
-    path = root / "ground_truth" / kind / f"{image.stem}_mask.png"
-    if not path.is_file():
-        raise UserError(f"{path}: no mask for {kind}/{image.name}")
-    mask = open_image(path, digest, root).convert("L")
-    if mask.size != (size, size):
-        mask = mask.resize((size, size), Image.Resampling.NEAREST)
-    return np.asarray(mask) > 0
-
-
-def _stack(images: list[np.ndarray]) -> Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()

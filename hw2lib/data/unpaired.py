@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hw2lib.errors import UserError
 
-from .mvtec import _images, _stack, read_rgb
+from .images import list_images, read_rgb, stack
 
 SPLITS = ("trainA", "trainB", "testA", "testB")
 Recipe = Literal["crop", "resize"]
@@ -44,7 +44,7 @@ class UnpairedImages:
     duplicates: list[list[str]]
 
     @property
-    def steps(self) -> int:
+    def epoch_length(self) -> int:
         """Images of the larger training split: one pass over it is an epoch."""
         return max(len(self.images["trainA"]), len(self.images["trainB"]))
 
@@ -71,7 +71,7 @@ def load_unpaired(root: str | Path, size: int = 128, recipe: Recipe = "crop") ->
         raise UserError(f"{root}: no such folder")
     if recipe not in ("crop", "resize"):
         raise UserError(f"recipe {recipe!r}: expected crop or resize")
-    paths = {split: _images(root / split) for split in SPLITS}
+    paths = {split: list_images(root / split) for split in SPLITS}
     sides = dict.fromkeys(SPLITS, size)
     if recipe == "crop":
         sides |= {"trainA": load_size(size), "trainB": load_size(size)}
@@ -79,8 +79,8 @@ def load_unpaired(root: str | Path, size: int = 128, recipe: Recipe = "crop") ->
     return UnpairedImages(
         name=root.resolve().name,
         size=size,
-        images={s: _stack([read_rgb(p, sides[s], digest, root) for p in paths[s]]) for s in SPLITS},
-        files={s: [p.name for p in paths[s]] for s in SPLITS},
+        images={s: stack([read_rgb(p, sides[s], digest, root) for p in paths[s]]) for s in SPLITS},
+        files={s: [p.relative_to(root / s).as_posix() for p in paths[s]] for s in SPLITS},
         checksum=digest.hexdigest(),
         duplicates=find_duplicates(root),
     )
@@ -100,8 +100,9 @@ def find_duplicates(root: str | Path) -> list[list[str]]:
     """
     groups: dict[bytes, list[str]] = defaultdict(list)
     for split in SPLITS:
-        for path in _images(Path(root) / split):
-            groups[hashlib.sha256(path.read_bytes()).digest()].append(f"{split}/{path.name}")
+        for path in list_images(Path(root) / split):
+            name = path.relative_to(root).as_posix()
+            groups[hashlib.sha256(path.read_bytes()).digest()].append(name)
     return sorted(group for group in groups.values() if len(group) > 1)
 
 
@@ -124,13 +125,13 @@ def duplicates_report(groups: list[list[str]]) -> dict[str, int]:
     return counts
 
 
-def epoch_order(n: int, steps: int, generator: torch.Generator) -> Tensor:
-    """Indices for ``steps`` images out of n: whole passes in random order, the last one cut short.
+def epoch_order(n: int, count: int, generator: torch.Generator) -> Tensor:
+    """Indices for ``count`` images out of n: whole passes in random order, the last one cut short.
 
     Each domain gets an order of its own; the smaller one begins again before the larger one ends.
     """
-    passes = [torch.randperm(n, generator=generator) for _ in range(-(-steps // n))]
-    return torch.cat(passes)[:steps]
+    passes = [torch.randperm(n, generator=generator) for _ in range(-(-count // n))]
+    return torch.cat(passes)[:count]
 
 
 def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
@@ -166,4 +167,4 @@ def to_uint8(images: Tensor) -> Tensor:
 
 def read_image(path: Path, size: int) -> Tensor:
     """One image file as float32 in [−1, 1], shape (1, 3, size, size)."""
-    return to_signed(_stack([read_rgb(path, size)]))
+    return to_signed(stack([read_rgb(path, size)]))

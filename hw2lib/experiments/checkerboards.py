@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hw2lib.cyclegan.networks import ResnetGenerator, Upsampling
 from hw2lib.minimise import minimise
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 from hw2lib.translation.spectra import nyquist_energy
 
 Layer = Literal["transposed-3", "transposed-4", "resize"]
@@ -113,7 +113,7 @@ def sky_generator(
         seed: of weights and images.
     """
     generator = torch.Generator().manual_seed(seed)
-    with weights_from(seed):
+    with seeded_init(seed):
         network = ResnetGenerator(1, features, upsampling)
 
     def loss() -> Tensor:

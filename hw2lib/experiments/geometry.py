@@ -14,7 +14,7 @@ from hw2lib.cyclegan.networks import PatchDiscriminator, ResnetGenerator, UnetGe
 from hw2lib.cyclegan.pool import ImagePool
 from hw2lib.cyclegan.step import CycleGAN, Objective, TrainingStep
 from hw2lib.minimise import minimise
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 
 Task = Literal["recolour", "shift", "mirror"]
 SHIFT = 4
@@ -150,7 +150,7 @@ def translate(
         batch: images per step.
     """
     generator = torch.Generator().manual_seed(seed)
-    with weights_from(seed):
+    with seeded_init(seed):
         net = CycleGAN(
             ResnetGenerator(1, 8), ResnetGenerator(1, 8), PatchDiscriminator(8, 2), PatchDiscriminator(8, 2)
         )

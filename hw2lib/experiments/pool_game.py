@@ -70,20 +70,20 @@ def play(
     generator = torch.Generator().manual_seed(seed)
     data = centres(modes)
     theta = (0.5 * _normal(generator, seeds, 1, 2)).requires_grad_()
-    judge = _Judges(seeds, generator)
+    discriminator = _Discriminators(seeds, generator)
     maker = torch.optim.Adam([theta], learning_rate, betas=(0.5, 0.999))
-    critic = torch.optim.Adam(judge.weights, learning_rate, betas=(0.5, 0.999))
+    critic = torch.optim.Adam(discriminator.weights, learning_rate, betas=(0.5, 0.999))
     pools = [ImagePool(pool) for _ in range(seeds)]
     made, path, losses, on_new, on_old = [], [], [], [], []
     for step in range(steps):
         fake = theta + NOISE * _normal(generator, seeds, 1, 2)
-        (theta.grad,) = torch.autograd.grad((judge(fake) - 1).square().sum(), [theta])
+        (theta.grad,) = torch.autograd.grad((discriminator(fake) - 1).square().sum(), [theta])
         maker.step()
         fake = fake.detach()
         shown = torch.stack([pools[k](fake[k], generator) for k in range(seeds)])
         real = data[torch.randint(len(data), (seeds, 1), generator=generator)]
         real = real + NOISE * _normal(generator, seeds, 1, 2)
-        loss = 0.5 * ((judge(real) - 1).square() + judge(shown).square()).flatten(1).mean(1)
+        loss = 0.5 * ((discriminator(real) - 1).square() + discriminator(shown).square()).flatten(1).mean(1)
         critic.zero_grad(set_to_none=True)
         loss.sum().backward()
         critic.step()
@@ -92,8 +92,8 @@ def play(
         losses.append(loss.detach())
         if step >= steps // 2 and step % 25 == 0:
             with torch.no_grad():
-                on_new.append(judge(torch.cat(made[-25:], 1)).square().mean((1, 2)))
-                on_old.append(judge(torch.cat(made[-150:-50], 1)).square().mean((1, 2)))
+                on_new.append(discriminator(torch.cat(made[-25:], 1)).square().mean((1, 2)))
+                on_old.append(discriminator(torch.cat(made[-150:-50], 1)).square().mean((1, 2)))
     half = steps // 2
     return Game(
         torch.stack(path)[half:], torch.stack(losses)[half:], torch.stack(on_new), torch.stack(on_old)
@@ -118,7 +118,7 @@ def older_share(pool: int, draws: int, generator: torch.Generator) -> tuple[floa
     return len(older) / draws, sum(older) / max(len(older), 1)
 
 
-class _Judges:
+class _Discriminators:
     """Independent networks 2 → HIDDEN → HIDDEN → 1, one per seed, as batched matrix products."""
 
     def __init__(self, seeds: int, generator: torch.Generator) -> None:

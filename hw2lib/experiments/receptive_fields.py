@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from hw2lib.cyclegan.losses import adversarial_loss
 from hw2lib.cyclegan.networks import PatchDiscriminator
 from hw2lib.minimise import minimise
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 @dataclass(frozen=True)
-class Stage:
+class LayerShape:
     """Layers with weights that follow each other and are alike.
 
     Attributes:
@@ -33,7 +33,7 @@ class Stage:
     count: int = 1
 
 
-def shape_table(network: nn.Module, size: int) -> list[Stage]:
+def shape_table(network: nn.Module, size: int) -> list[LayerShape]:
     """What each layer with weights makes of an image of ``size`` × ``size`` pixels, in order of execution.
 
     The network is run on one grey image, so this takes a forward pass.
@@ -52,7 +52,7 @@ def shape_table(network: nn.Module, size: int) -> list[Stage]:
     finally:
         for hook in hooks:
             hook.remove()
-    return [Stage(*stage, count=len(list(alike))) for stage, alike in groupby(seen)]
+    return [LayerShape(*stage, count=len(list(alike))) for stage, alike in groupby(seen)]
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def without_grain(images: Tensor, side: int = 5) -> Tensor:
     return F.avg_pool2d(padded, side, stride=1)
 
 
-def grain_judge(
+def grain_discriminator(
     normed: bool, steps: int, seed: int = 0, size: int = 128, features: int = 4, layers: int = 3
 ) -> nn.Module:
     """A discriminator that has learned to tell grainy images from blurred ones, by the least-squares loss.
@@ -219,21 +219,22 @@ def grain_judge(
         features, layers: see :class:`~hw2lib.cyclegan.PatchDiscriminator`.
     """
     generator = torch.Generator().manual_seed(seed)
-    with weights_from(seed):
-        judge: nn.Module = PatchDiscriminator(features, layers)
+    with seeded_init(seed):
+        discriminator: nn.Module = PatchDiscriminator(features, layers)
         if not normed:
-            judge = without_norms(judge)
+            discriminator = without_norms(discriminator)
             # Nothing rescales between these layers, so the weights must keep the signal's size.
-            for layer in convolutions_alone(judge):
+            for layer in convolutions_alone(discriminator):
                 nn.init.kaiming_normal_(layer.weight, 0.2)
 
     def loss() -> Tensor:
         real = noise_texture(2, size, generator)
         fake = without_grain(noise_texture(2, size, generator))
-        return 0.5 * (adversarial_loss(judge(real), True) + adversarial_loss(judge(fake), False))
+        on_real, on_fake = discriminator(real), discriminator(fake)
+        return 0.5 * (adversarial_loss(on_real, True) + adversarial_loss(on_fake, False))
 
-    minimise(loss, judge.parameters(), steps, 2e-3, betas=(0.5, 0.999))
-    return judge
+    minimise(loss, discriminator.parameters(), steps, 2e-3, betas=(0.5, 0.999))
+    return discriminator
 
 
 @torch.no_grad()

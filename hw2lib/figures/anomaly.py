@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from hw2lib.runs.reader import RecordedRun, select
+from hw2lib.runs.reader import RecordedRun
 from hw2lib.statistics import (
     Estimate,
     auroc,
@@ -267,7 +267,7 @@ def path(runs: Sequence[RecordedRun], printed: Sequence[float], lang: str) -> Fi
         fig, ax = plt.subplots(figsize=(7.2, 3.5))
         for k, run in enumerate(runs):
             for weights in ("plain", "ema"):
-                table = select(run.auroc, weights=weights, defect="all")
+                table = run.auroc.query("weights == @weights and defect == 'all'")
                 ax.plot(
                     table["epoch"],
                     table["auroc"],

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from pandas import DataFrame
 from torch import Tensor
 
-from hw2lib.runs.reader import RecordedRun, Table, select
-from hw2lib.translation.colours import COLOURS
+from hw2lib.runs.reader import RecordedCycleGAN
+from hw2lib.translation.colour_statistics import COLOURS
 
 from . import style
 
@@ -44,7 +45,7 @@ _WORDS = {
         "blur": "تاری {level}",
         "none": "بی‌آشفتگی",
         "to": "{a} به {b}",
-        "standin": "تصویرهای ساختگی",
+        "synthetic": "تصویرهای ساختگی",
         "before": "رنگ پیکسل پیش از ترجمه",
         "after": "سهم رنگ پس از ترجمه",
         "colours": ("سرخ", "نارنجی", "زرد", "سبز", "آبی", "روشنِ بی‌رنگ", "خاکستری", "تیره"),
@@ -55,7 +56,7 @@ _WORDS = {
         "discriminator": "discriminator loss",
         "generator": "generator loss",
         "rows": ("{a} to {b}", "and back to {a}", "{b} to {a}", "and back to {b}"),
-        "success": "taken for the target domain",
+        "success": "classified as the target domain",
         "colour": "colour distance to target (levels)",
         "classifier_kid": "KID (features of a\nclassifier trained here)",
         "cycle_psnr": "cycle PSNR (dB)",
@@ -72,7 +73,7 @@ _WORDS = {
         "blur": "blur {level}",
         "none": "undisturbed",
         "to": "{a} to {b}",
-        "standin": "generated images",
+        "synthetic": "generated images",
         "before": "colour of a pixel before",
         "after": "share by colour after the translation",
         "colours": ("red", "orange", "yellow", "green", "blue", "pale", "grey", "dark"),
@@ -94,13 +95,13 @@ _LOOKS = [
 _SMOOTH = 101  # values in the moving average of the losses
 
 
-def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, columns: int = 6) -> Figure:
+def raw_samples(images: dict[str, Tensor], pair: str, synthetic: bool, lang: str, columns: int = 6) -> Figure:
     """Training images of both domains, evenly spaced, as the networks see them.
 
     Args:
         images: per split, uint8 of shape (n, 3, side, side).
         pair: ``apple2orange`` or ``summer2winter``.
-        standin: whether they are generated; the figure then says so.
+        synthetic: whether they are generated; the figure then says so.
         lang: edition.
         columns: images of each domain.
     """
@@ -109,19 +110,19 @@ def raw_samples(images: dict[str, Tensor], pair: str, standin: bool, lang: str, 
         chosen = np.linspace(0, len(images[split]) - 1, columns).round().astype(int)
         rows.append(images[split][chosen].permute(0, 2, 3, 1).numpy())
     names = list(DOMAINS[pair][lang])
-    if standin:
-        names = [f"{name} ({_WORDS[lang]['standin']})" for name in names]
+    if synthetic:
+        names = [f"{name} ({_WORDS[lang]['synthetic']})" for name in names]
     return _sheet(np.stack(rows), names, lang, shown=128)
 
 
-def contact_sheet(run: RecordedRun, epoch: int, pair: str, lang: str) -> style.Jpeg:
+def contact_sheet(run: RecordedCycleGAN, epoch: int, pair: str, lang: str) -> style.Jpeg:
     """What the networks made of six test images of each domain after an epoch, a labelled row per step."""
     a, b = DOMAINS[pair][lang]
     names = [row.format(a=a, b=b) for row in _WORDS[lang]["rows"]]
     return style.Jpeg(_sheet(run.contact_sheet(epoch), names, lang, shown=128))
 
 
-def losses(run: RecordedRun, pair: str, lang: str) -> Figure:
+def losses(run: RecordedCycleGAN, pair: str, lang: str) -> Figure:
     """Cycle (green), discriminator (blue) and generator losses (orange), raw and smoothed, both directions.
 
     Solid: the direction A → B; dashed: B → A.
@@ -138,7 +139,7 @@ def losses(run: RecordedRun, pair: str, lang: str) -> Figure:
                 ax.plot(epochs, values, color=style.COLORS[role], lw=1.8, ls=dashes, label=name)
             # Single steps that stick out would flatten the curve.
             top = max(np.quantile(table[term], 0.995) for term in terms)
-            ax.set(ylabel=words[role], ylim=(0, 1.05 * top), xlim=(0, epochs[-1]))
+            ax.set(ylabel=words[role], ylim=(0, 1.05 * top), xlim=(0, epochs.max()))
             ax.legend(loc="upper right", ncols=2)
         axes[-1].set_xlabel(words["epoch"])
         return style.finish(fig, lang)
@@ -155,7 +156,7 @@ def moving_average(values: np.ndarray, width: int) -> np.ndarray:
     return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
 
 
-def measures(run: RecordedRun, pair: str, lang: str) -> Figure:
+def measures(run: RecordedCycleGAN, pair: str, lang: str) -> Figure:
     """Six measures at the measured epochs, beside untranslated images and real ones of the target."""
     words, table, references = _WORDS[lang], run.measures, run.references
     with style.language(lang):
@@ -177,7 +178,7 @@ def measures(run: RecordedRun, pair: str, lang: str) -> Figure:
         return style.finish(fig, lang)
 
 
-def colours(run: RecordedRun, pair: str, lang: str) -> Figure:
+def colours(run: RecordedCycleGAN, pair: str, lang: str) -> Figure:
     """What became of the pixels of each colour, per measured epoch and direction.
 
     A bar stands for all pixels of one colour in the test images; its width is divided by their colours in
@@ -200,30 +201,27 @@ def colours(run: RecordedRun, pair: str, lang: str) -> Figure:
         return style.finish(fig, lang)
 
 
-def steganography(run: RecordedRun, pair: str, lang: str) -> Figure:
+def steganography(run: RecordedCycleGAN, pair: str, lang: str) -> Figure:
     """How far the reconstruction moves when the translated image is disturbed, per measured epoch.
 
     Above: noise of growing strength, with the size of the noise itself as the line of a generator that
     passes it on unchanged. Below: the reconstruction error under rounding, JPEG and blur at the last epoch.
     """
-    words, epochs = _WORDS[lang], run.epochs
+    words, epochs, errors = _WORDS[lang], run.epochs, run.steganography
     shades = np.linspace(0.35, 1.0, len(epochs))
     with style.language(lang):
         fig, axes = plt.subplots(2, 2, figsize=(8.2, 6.4), sharey="row")
         for (top, bottom), direction, name in zip(axes.T, "AB", _directions(pair, lang), strict=True):
             for epoch, shade in zip(epochs, shades, strict=True):
-                table = select(run.steganography, epoch=epoch, direction=direction, kind="noise")
-                disturbed = table["level"] > 0
-                x, y = table["level"][disturbed], table["moved"][disturbed]
+                table = errors[(errors["epoch"] == epoch) & (errors["direction"] == direction)]
+                noise = table.query("kind == 'noise' and level > 0")
                 label = f"{words['epoch']} {style.digits(epoch, lang)}"
-                top.loglog(x, y, "o-", ms=4, color=style.COLORS["cycle"], alpha=shade, label=label)
-            top.loglog(
-                x, table["size"][disturbed], ls=":", color=style.COLORS["reference"], label=words["size"]
-            )
+                look = {"color": style.COLORS["cycle"], "alpha": shade, "label": label}
+                top.loglog(noise["level"], noise["moved"], "o-", ms=4, **look)
+            look = {"color": style.COLORS["reference"], "label": words["size"]}
+            top.loglog(noise["level"], noise["size"], ls=":", **look)
             top.set(title=name, xlabel=words["noise"])
-            _disturbances(
-                bottom, select(run.steganography, epoch=epochs[-1], direction=direction), words, lang
-            )
+            _disturbances(bottom, table, words, lang)
         axes[0, 0].set_ylabel(words["moved"])
         fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
         axes[1, 0].set_xlabel(words["error"])
@@ -231,12 +229,11 @@ def steganography(run: RecordedRun, pair: str, lang: str) -> Figure:
         return style.finish(fig, lang)
 
 
-def _colour_bars(ax: Axes, shares: dict, words: dict, lang: str, named: bool) -> None:
-    totals = [sum(shares.get(colour, {}).values()) for colour in COLOURS]
+def _colour_bars(ax: Axes, shares: DataFrame, words: dict, lang: str, named: bool) -> None:
+    totals = shares.sum(axis=1)
     left = np.zeros(len(COLOURS))
     for after, look in zip(COLOURS, _LOOKS, strict=True):
-        part = [shares.get(before, {}).get(after, 0.0) for before in COLOURS]
-        widths = np.divide(part, totals, out=np.zeros(len(COLOURS)), where=np.array(totals) > 0)
+        widths = (shares[after] / totals.where(totals > 0)).fillna(0.0)
         ax.barh(range(len(COLOURS)), widths, left=left, height=0.8, **look)
         left += widths
     percent = "٪" if lang == "fa" else "%"
@@ -249,16 +246,16 @@ def _colour_bars(ax: Axes, shares: dict, words: dict, lang: str, named: bool) ->
     ax.grid(False)
 
 
-def _disturbances(ax: Axes, table: Table, words: dict, lang: str) -> None:
+def _disturbances(ax: Axes, table: DataFrame, words: dict, lang: str) -> None:
     """Bars of the reconstruction error, with the size of each disturbance as a mark."""
-    kept = (table["kind"] != "noise") | (table["level"] == 0)
+    table = table.query("kind != 'noise' or level == 0")
     names = []
-    for kind, level in zip(table["kind"][kept], table["level"][kept], strict=True):
-        word = words["none" if kind == "noise" else str(kind)]
+    for kind, level in zip(table["kind"], table["level"], strict=True):
+        word = words["none" if kind == "noise" else kind]
         names.append(word.format(level=style.digits(f"{level:g}", lang)))
     places = np.arange(len(names))
-    ax.barh(places, table["error"][kept], color=style.COLORS["cycle"], height=0.6)
-    ax.plot(table["size"][kept], places, "D", color=style.COLORS["reference"], ms=4)
+    ax.barh(places, table["error"], color=style.COLORS["cycle"], height=0.6)
+    ax.plot(table["size"], places, "D", color=style.COLORS["reference"], ms=4)
     ax.set_yticks(places, names)
     ax.set_ylim(len(names) - 0.4, -0.6)
 

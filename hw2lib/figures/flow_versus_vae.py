@@ -67,7 +67,7 @@ def reconstructions(
         images: uint8, shape (n, 3, size, size); ``vae`` and ``flow`` likewise.
         kinds: n names: a kind of defect, ``good``, ``noise`` or ``apple``.
         vae: reconstructions by the VAE.
-        errors: shape (n, size, size); one colour scale for all but the strangers.
+        errors: shape (n, size, size); one colour scale for all but the images out of distribution.
         flow: reconstructions by the flow.
     """
     words = _WORDS[lang]

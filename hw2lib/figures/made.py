@@ -89,12 +89,12 @@ def staircase(layer: StaircaseLinear, lang: str) -> Figure:
     with style.language(lang):
         fig, ax = plt.subplots(figsize=(5.2, 3.6))
         _matrix(ax, opened, _TWO)
-        for k, step in enumerate(layer.steps):
+        for k, rectangle in enumerate(layer.rectangles):
             ax.add_patch(
                 Rectangle(
-                    (-0.5, step.lo - 0.5),
-                    step.width,
-                    step.hi - step.lo,
+                    (-0.5, rectangle.lo - 0.5),
+                    rectangle.width,
+                    rectangle.hi - rectangle.lo,
                     fill=False,
                     edgecolor=style.COLORS["anomalous"],
                     lw=2,

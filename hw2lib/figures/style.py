@@ -1,24 +1,35 @@
 """How figures look: fonts and digits of the edition, colours by role, sizes for a page 700 pixels wide.
 
-matplotlib 3.11 shapes and orders Persian text itself; labels in Persian hold no ``$…$``.
+A figure is a function decorated with :func:`bilingual`: it draws one edition, and calling it gives both.
+It may draw with matplotlib or seaborn, which takes its colours and fonts from the same context
+(:func:`language`). matplotlib 3.11 shapes and orders Persian text itself; labels in Persian hold no ``$…$``.
 """
 
+import base64
+import functools
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FixedFormatter, FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
 
-LANGUAGES = ("fa", "en")
+from hw2lib.bilingual import EDITIONS, LANGUAGES, Text, localize
+
 _FONTS = Path(__file__).parent / "fonts"
 _PERSIAN_DIGITS = str.maketrans("0123456789.-−", "۰۱۲۳۴۵۶۷۸۹٫−−")
+_NUMBER = re.compile(r"[-−+]?\d[\d.,]*%?")
 
 # By role, from the Okabe-Ito palette, which colour-blind readers tell apart.
 COLORS = {
@@ -35,6 +46,8 @@ COLORS = {
     "accent": "#CC79A7",
     "light": "#56B4E9",
 }
+# The order in which seaborn and matplotlib take colours that have no role.
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#999999", "#000000"]
 
 _BASE = {
     "figure.dpi": 110,
@@ -52,6 +65,8 @@ _BASE = {
     "legend.fontsize": 9.5,
     "figure.constrained_layout.use": True,
     "axes.unicode_minus": True,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "image.cmap": "viridis",
 }
 
 
@@ -60,6 +75,69 @@ def _register_fonts() -> None:
     for path in sorted(_FONTS.glob("*.ttf")):
         if str(path) not in known:
             font_manager.fontManager.addfont(path)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure in both languages, as a notebook shows it: the English one, with the Persian one beside it.
+
+    Attributes:
+        mime: ``image/png`` or ``image/jpeg``.
+        images: the encoded picture of each edition.
+    """
+
+    mime: str
+    images: dict[str, bytes]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        coded = {lang: base64.b64encode(image).decode() for lang, image in self.images.items()}
+        bundle: dict[str, Any] = {
+            "text/plain": f"<{self.mime} in Persian and English>",
+            self.mime: coded["en"],
+        }
+        if coded["fa"] != coded["en"]:  # a picture without words is stored once
+            bundle[EDITIONS] = {"fa": {self.mime: coded["fa"]}}
+        return bundle
+
+
+def bilingual(draw: Callable[..., Figure] | None = None, *, photographs: bool = False) -> Callable[..., Any]:
+    """Make a function that draws one edition's figure into one that shows both.
+
+    The function takes ``lang`` as its last parameter and returns a Figure; it is called in the edition's
+    fonts, and linear axes get the edition's digits afterwards. Called without ``lang``, what it becomes
+    gives a :class:`Picture`; with ``lang``, the Figure of that edition, to look into.
+
+    Args:
+        draw: the function; it may not use up its arguments, since it is called twice.
+        photographs: encode as JPEG, which takes a quarter of the room of PNG where photographs fill the
+            figure, without subsampling, which would blur the colours that these pictures are about.
+    """
+    if draw is None:
+        return functools.partial(bilingual, photographs=photographs)
+
+    @functools.wraps(draw)
+    def drawn(*args: Any, lang: str | None = None, **kwargs: Any) -> Picture | Figure:
+        def edition(lang: str) -> Figure:
+            with language(lang):
+                return finish(draw(*args, lang=lang, **kwargs), lang)
+
+        if lang is not None:
+            return edition(lang)
+        return Picture(
+            "image/jpeg" if photographs else "image/png",
+            {lang: _encode(edition(lang), photographs) for lang in LANGUAGES},
+        )
+
+    return drawn
+
+
+def _encode(figure: Figure, photographs: bool) -> bytes:
+    file = io.BytesIO()
+    if photographs:
+        figure.savefig(file, format="jpeg", pil_kwargs={"quality": 85, "subsampling": 0})
+    else:
+        figure.savefig(file, format="png", bbox_inches="tight")
+    return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -91,19 +169,24 @@ def language(lang: str) -> Iterator[None]:
 
 
 def digits(text: object, lang: str) -> str:
-    """Numbers in the edition's digits: ``0.5`` becomes ``۰٫۵`` in Persian."""
-    return str(text).translate(_PERSIAN_DIGITS) if lang == "fa" else str(text)
+    """A label in the edition's words and digits: ``0.5`` becomes ``۰٫۵`` in Persian."""
+    label = localize(text, lang) if isinstance(text, Text) else str(text)
+    return label.translate(_PERSIAN_DIGITS) if lang == "fa" else label
 
 
 def finish(fig: Figure, lang: str) -> Figure:
-    """Put the edition's digits on all linear axes and detach the figure from pyplot.
+    """Put the edition's digits on all linear axes, cells and legends, and detach the figure from pyplot.
 
     Powers on logarithmic axes are mathematics and stay as they are. A detached figure is shown once,
     by the cell that returns it.
     """
     if lang == "fa":
         for ax in fig.axes:
-            _persian_ticks(ax)
+            for axis in (ax.xaxis, ax.yaxis):
+                _persian_ticks(axis)
+            legend = ax.get_legend()
+            for text in (*ax.texts, *(legend.get_texts() if legend else ())):
+                text.set_text(_persian_number(text.get_text()))
     plt.close(fig)
     return fig
 
@@ -129,13 +212,22 @@ def picture_rows(sheet: np.ndarray, titles: Sequence[str], lang: str) -> Figure:
         return finish(fig, lang)
 
 
-def _persian_ticks(ax: Axes) -> None:
-    for axis in (ax.xaxis, ax.yaxis):
-        if isinstance(axis.get_major_formatter(), ScalarFormatter) and not isinstance(
-            axis.get_major_locator(), LogLocator
-        ):
+def _persian_number(text: str) -> str:
+    """The text in Persian digits if it is a number and nothing else."""
+    return digits(text, "fa").replace("%", "٪") if _NUMBER.fullmatch(text) else text
+
+
+def _persian_ticks(axis: Axis) -> None:
+    match formatter := axis.get_major_formatter():
+        case ScalarFormatter() if not isinstance(axis.get_major_locator(), LogLocator):
             axis.set_major_formatter(FuncFormatter(lambda value, _: digits(_short(value), "fa")))
             axis.set_minor_formatter(NullFormatter())
+        case (
+            FixedFormatter() | FuncFormatter() | StrCategoryFormatter()
+        ):  # labels given, and seaborn's categories
+            axis.set_major_formatter(
+                FuncFormatter(lambda value, k: _persian_number(str(formatter(value, k))))
+            )
 
 
 def _short(value: float) -> str:

@@ -12,11 +12,17 @@ from .degrees import (
 )
 from .fast.staircase import StaircaseLinear
 from .iaf import IAF
-from .inverse import naive_inverse, staged_inverse, staged_inverse_plain
+from .inverse import (
+    dependency_depth,
+    jacobi_inverse,
+    naive_inverse,
+    staged_inverse,
+    staged_inverse_plain,
+)
 from .made import MADE
 from .maf import MAF
 from .masked_linear import MaskedLinear
-from .pixels import DequantizedPixels, bits_per_dim
+from .pixels import DequantizationBound, DequantizedPixels, bits_per_dim, dequantization_bound
 from .stages import Stage, inverse_stages
 
 __all__ = [
@@ -27,12 +33,16 @@ __all__ = [
     "IAF",
     "MADE",
     "MAF",
+    "DequantizationBound",
     "DequantizedPixels",
     "MaskedLinear",
     "Stage",
     "StaircaseLinear",
     "bits_per_dim",
+    "dependency_depth",
+    "dequantization_bound",
     "inverse_stages",
+    "jacobi_inverse",
     "made_masks",
     "naive_inverse",
     "prefix_lengths",

@@ -23,7 +23,8 @@ class AutoregressiveFlow(nn.Module):
         layout: ``"staircase"`` or ``"dense"``, see :class:`~hw2lib.flows.made.MADE`.
         degrees: see :class:`~hw2lib.flows.made.MADE`; random degrees differ from block to block.
         seed: for random degrees.
-        steps: see :class:`~hw2lib.flows.made.MADE`.
+        rectangles: see :class:`~hw2lib.flows.made.MADE`.
+        conditioner: ``"affine"`` or ``"additive"``, see :class:`~hw2lib.flows.made.MADE`.
         context: C, the number of values that all conditionals of all blocks depend on; the density is
             then p(x | context), and every method takes a ``context`` of shape (batch, C).
 
@@ -39,7 +40,8 @@ class AutoregressiveFlow(nn.Module):
         layout: str = "staircase",
         degrees: str | Sequence[Tensor] = "spread",
         seed: int = 0,
-        steps: int | None = None,
+        rectangles: int | None = None,
+        conditioner: str = "affine",
         context: int = 0,
     ) -> None:
         super().__init__()
@@ -47,7 +49,9 @@ class AutoregressiveFlow(nn.Module):
             raise ValueError(f"transforms={transforms}: a flow needs at least one block")
         self.features = features
         self.blocks = nn.ModuleList(
-            MADE(features, hidden_features, layout, degrees, seed + 1000 * k, steps, context)
+            MADE(
+                features, hidden_features, layout, degrees, seed + 1000 * k, rectangles, conditioner, context
+            )
             for k in range(transforms)
         )
 

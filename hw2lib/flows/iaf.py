@@ -100,5 +100,5 @@ class IAF(AutoregressiveFlow):
 
 
 def _solve_by_passes(made: MADE, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-    u = naive_passes(made, x, standardize=True, context=context)
+    u = naive_passes(made, x, normalizing=True, context=context)
     return affine_plain(x, *made.unbounded(u, context), made.bound)

@@ -1,9 +1,9 @@
-r"""Solve a MADE block for its own input: D passes, or one stage per distinct hidden degree.
+r"""Solve a MADE block for its own input: D passes, one stage per distinct hidden degree, or a fixed point.
 
 A block is asked for the y that belongs to a given g where y_i needs y_1…y_{i−1}:
 
     y_i = g_i · exp(α_i(y_{<i})) + μ_i(y_{<i})        sampling from a MAF,
-    y_i = (g_i − μ_i(y_{<i})) · exp(−α_i(y_{<i}))     the density of an IAF (``standardize``).
+    y_i = (g_i − μ_i(y_{<i})) · exp(−α_i(y_{<i}))     the density of an IAF (``normalizing``).
 
 The naive way runs the network once per dimension. But the network sees y through hidden units, and a
 layer of H units has at most H distinct degrees: all outputs between two neighbouring degrees depend on
@@ -14,13 +14,18 @@ the same hidden units, so they can be filled in together. A stage of degree m
 
 That is exact and takes at most H + 1 stages whatever D, and each weight is used once, as in a
 single forward pass. Book: eq-staged-inverse, eq-iaf-inverse.
+
+The same equations can be iterated as a whole, from any y (Jacobi): after k passes all outputs are right
+that no chain of more than k outputs leads to, so that the depth of the dependency graph bounds the passes,
+and where the dependence is weak nothing changes any more long before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from .degrees import visible_inputs
 from .fast.compiled import compiled_inverse
 from .fast.grouped import grouped_inverse
 from .made import MADE
@@ -28,7 +33,7 @@ from .stages import inverse_stages
 
 
 def naive_passes(
-    made: MADE, given: Tensor, standardize: bool = False, context: Tensor | None = None
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
 ) -> Tensor:
     """The solution y by D passes of the whole network, which autograd follows; (batch, D)."""
     _check(made, given)
@@ -36,28 +41,28 @@ def naive_passes(
     for i in range(made.features):
         mean, log_scale = (part[:, i] for part in made(y, context))
         y = y.clone()  # the network has seen the old one, and its gradient needs that
-        y[:, i] = _step(given[:, i], mean, log_scale, standardize)
+        y[:, i] = _transform(given[:, i], mean, log_scale, normalizing)
     return y
 
 
 @torch.no_grad()
 def naive_inverse(
-    made: MADE, given: Tensor, standardize: bool = False, context: Tensor | None = None
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
 ) -> Tensor:
     """The solution y by D passes of the whole network, without a gradient; (batch, D)."""
-    return naive_passes(made, given, standardize, context)
+    return naive_passes(made, given, normalizing, context)
 
 
 @torch.no_grad()
 def staged_inverse(
-    made: MADE, given: Tensor, standardize: bool = False, context: Tensor | None = None
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
 ) -> Tensor:
     """The solution y by stages; ``given`` and y of shape (batch, D).
 
     Args:
         made: the block.
         given: g, the noise of a MAF or the data of an IAF.
-        standardize: solve y_i = (g_i − μ_i)·exp(−α_i) instead of y_i = g_i·exp(α_i) + μ_i.
+        normalizing: solve y_i = (g_i − μ_i)·exp(−α_i) instead of y_i = g_i·exp(α_i) + μ_i.
         context: (batch, C) of a conditional block.
 
     Raises:
@@ -66,21 +71,72 @@ def staged_inverse(
     _check(made, given)
     if given.device.type == "cpu" and given.dtype in (torch.float32, torch.float64):
         solve = compiled_inverse if len(given) == 1 else grouped_inverse
-        return solve(made, given, standardize, context)
-    return staged_inverse_plain(made, given, standardize, context)
+        return solve(made, given, normalizing, context)
+    return staged_inverse_plain(made, given, normalizing, context)
+
+
+@torch.no_grad()
+def jacobi_inverse(
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
+) -> tuple[Tensor, int]:
+    r"""The solution y by fixed-point iteration, and how many passes of the network it took.
+
+    y⁰ = 0, yᵏ⁺¹_i = g_i · exp(α_i(yᵏ)) + μ_i(yᵏ) for all i at once. It ends when a pass changes no bit of any
+    sample, or after depth + 1 passes, when nothing can change any more (:func:`dependency_depth`).
+
+    Args:
+        made, given, normalizing, context: as for :func:`staged_inverse`.
+
+    Returns:
+        y of shape (batch, D), and the passes.
+
+    Source: Song, Meng, Liao and Ermon 2021, algorithm 1; for known graphs Wehenkel and Louppe 2021.
+    """
+    _check(made, given)
+    y = torch.zeros_like(given)
+    most, passes, before = dependency_depth(made.degrees, made.features) + 1, 0, None
+    while passes < most and (before is None or not torch.equal(y, before)):
+        before, y, passes = y, _transform(given, *made(y, context), normalizing), passes + 1
+        # What is not right yet may be anything; but a closed weight would hand on infinity as NaN.
+        y = torch.where(y.isfinite(), y, 0.0)
+    return y, passes
+
+
+def dependency_depth(degrees: Sequence[Tensor], features: int) -> int:
+    """Edges of the longest path from output to output of a block: one less than the stages that see anew.
+
+    Output i depends on outputs 1…n_i, so that its depth is one more than that of n_i, and 0 where n_i = 0.
+
+    Args:
+        degrees: of the hidden layers.
+        features: D.
+
+    Example:
+        >>> dependency_depth([torch.tensor([1, 3])], 5), dependency_depth([torch.tensor([0, 0])], 5)
+        (2, 0)
+    """
+    seen, depth, i = visible_inputs(degrees, features).tolist(), 0, features
+    while seen[i - 1]:
+        depth, i = depth + 1, seen[i - 1]
+    return depth
 
 
 def inverse_method(name: str) -> Callable[..., Tensor]:
-    """The function that solves a block: ``"staged"`` or ``"naive"``."""
-    solve = {"staged": staged_inverse, "naive": naive_inverse}.get(name)
+    """The function that solves a block: ``"staged"``, ``"naive"`` or ``"jacobi"``."""
+    methods = {
+        "staged": staged_inverse,
+        "naive": naive_inverse,
+        "jacobi": lambda *arguments, **options: jacobi_inverse(*arguments, **options)[0],
+    }
+    solve = methods.get(name)
     if solve is None:
-        raise ValueError(f"method={name!r}: expected 'staged' or 'naive'")
+        raise ValueError(f"method={name!r}: expected one of {', '.join(map(repr, methods))}")
     return solve
 
 
 @torch.no_grad()
 def staged_inverse_plain(
-    made: MADE, given: Tensor, standardize: bool = False, context: Tensor | None = None
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
 ) -> Tensor:
     """The staged inverse as it is explained: stage after stage, on any device."""
     shift, given = made.context_shift(context, len(given)), given.t()
@@ -97,7 +153,7 @@ def staged_inverse_plain(
         lo, hi = stage.outputs
         mean = _affine(made.mean, lo, hi, 0, seen, below)
         log_scale = _affine(made.log_scale, lo, hi, 0, seen, below).clamp(-made.bound, made.bound)
-        y[lo:hi] = _step(given[lo:hi], mean, log_scale, standardize)
+        y[lo:hi] = _transform(given[lo:hi], mean, log_scale, normalizing)
     return y.t()
 
 
@@ -112,8 +168,8 @@ def _check(made: MADE, given: Tensor) -> None:
         )
 
 
-def _step(given: Tensor, mean: Tensor, log_scale: Tensor, standardize: bool) -> Tensor:
-    if standardize:
+def _transform(given: Tensor, mean: Tensor, log_scale: Tensor, normalizing: bool) -> Tensor:
+    if normalizing:
         return (given - mean) * torch.exp(-log_scale)
     return given * torch.exp(log_scale) + mean
 

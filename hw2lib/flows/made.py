@@ -11,8 +11,10 @@ from .masked_linear import MaskedLinear
 
 LAYOUTS = ("staircase", "dense")
 # The report's MAF multiplies by exp(−α): outside ±7 one dimension would be scaled a thousandfold.
-LOG_SCALE_BOUND = 7.0
-_UNITS_PER_STEP, _MOST_STEPS = 32, 16
+LOG_SCALE_CLAMP = 7.0
+# Clamped to nothing, every scale is 1: the second half of the outputs is idle, and no second path is needed.
+CLAMPS = {"affine": LOG_SCALE_CLAMP, "additive": 0.0}
+_UNITS_PER_RECTANGLE, _MOST_RECTANGLES = 32, 16
 
 
 class MADE(nn.Module):
@@ -30,7 +32,9 @@ class MADE(nn.Module):
         degrees: ``"spread"``, ``"random"``, or one integer tensor per hidden layer with values in
             0…D−1. Degrees are sorted: the order of units in a layer carries no meaning.
         seed: for random degrees.
-        steps: into how many rectangles the stairs are cut; by default one per 32 units, at most 16.
+        rectangles: into how many rectangles the stairs are cut; by default one per 32 units, at most 16.
+        conditioner: ``"affine"``, or ``"additive"``, where α is 0 and a block only shifts: its Jacobian's
+            determinant is 1 everywhere (Dinh et al. 2015), and −log p is ½ ‖u‖² and a constant.
         context: C, the number of values y that all conditionals depend on: p(x | y) = Π p(x_i | x_{<i}, y).
             The first hidden layer sees all of them. With a context degrees begin at 0, so that the first
             conditional sees it through hidden units too.
@@ -39,7 +43,7 @@ class MADE(nn.Module):
         x: (batch, D), context: (batch, C) or None without one → (μ, α), each (batch, D).
 
     Raises:
-        ValueError: another layout, degrees that do not fit, x or a context of another shape.
+        ValueError: another layout or conditioner, degrees that do not fit, x or a context of another shape.
         RuntimeError: ``load_state_dict`` is given weights of other degrees.
 
     Source: Germain et al. 2015; Papamakarios et al. 2017, equation 4; book: eq-degrees-output.
@@ -58,20 +62,23 @@ class MADE(nn.Module):
         layout: str = "staircase",
         degrees: str | Sequence[Tensor] = "spread",
         seed: int = 0,
-        steps: int | None = None,
+        rectangles: int | None = None,
+        conditioner: str = "affine",
         context: int = 0,
     ) -> None:
         super().__init__()
         if layout not in LAYOUTS:
             raise ValueError(f"layout={layout!r}: expected one of {LAYOUTS}")
         self.features, self.hidden_features = features, tuple(hidden_features)
-        self.layout, self.steps, self.bound = layout, steps, LOG_SCALE_BOUND
+        if conditioner not in CLAMPS:
+            raise ValueError(f"conditioner={conditioner!r}: expected one of {tuple(CLAMPS)}")
+        self.layout, self.rectangles, self.bound = layout, rectangles, CLAMPS[conditioner]
         self.context = context
         self.degrees = resolve_degrees(features, self.hidden_features, degrees, seed, context > 0)
         if layout == "dense":
             *hidden, mean, log_scale = _masked_layers(features, self.degrees)
         else:
-            *hidden, mean, log_scale = _staircase_layers(features, self.degrees, steps)
+            *hidden, mean, log_scale = _staircase_layers(features, self.degrees, rectangles)
         self.hidden = nn.ModuleList(hidden)
         self.mean, self.log_scale = mean, log_scale
         self.context_layer = nn.Linear(context, self.hidden_features[0], bias=False) if context else None
@@ -146,14 +153,8 @@ class MADE(nn.Module):
     def to_layout(self, layout: str) -> "MADE":
         """The same function in the given layout, as a new module with weights of its own."""
         with torch.random.fork_rng(devices=[]):
-            other = MADE(
-                self.features,
-                self.hidden_features,
-                layout,
-                self.degrees,
-                steps=self.steps,
-                context=self.context,
-            )
+            shape = self.features, self.hidden_features
+            other = MADE(*shape, layout, self.degrees, rectangles=self.rectangles, context=self.context)
         other = other.to(device=self.mean.bias.device, dtype=self.mean.bias.dtype)
         other.bound = self.bound
         for source, target in zip(self.layers(), other.layers(), strict=True):
@@ -171,22 +172,23 @@ def _masked_layers(features: int, degrees: list[Tensor]) -> list[nn.Module]:
     return [MaskedLinear(m) for m in (*hidden, output, output)]
 
 
-def _staircase_layers(features: int, degrees: list[Tensor], steps: int | None) -> list[nn.Module]:
+def _staircase_layers(features: int, degrees: list[Tensor], rectangles: int | None) -> list[nn.Module]:
     inputs = torch.arange(1, features + 1)
     layers: list[nn.Module] = []
     seen = inputs
     for seeing in degrees:
         prefix = prefix_lengths(seen, seeing, strict=False)
-        layers.append(StaircaseLinear(prefix, len(seen), unit_cuts(len(seeing), steps)))
+        layers.append(StaircaseLinear(prefix, len(seen), unit_cuts(len(seeing), rectangles)))
         seen = seeing
     prefix = prefix_lengths(seen, inputs, strict=True)
     # Outputs are cut where they begin to see the next group of hidden units.
-    cuts = torch.searchsorted(prefix, torch.tensor(unit_cuts(len(seen), steps)), right=True).unique().tolist()
+    edges = torch.tensor(unit_cuts(len(seen), rectangles))
+    cuts = torch.searchsorted(prefix, edges, right=True).unique().tolist()
     cuts = [c for c in cuts if 0 < c < features]
     return [*layers, *(StaircaseLinear(prefix, len(seen), cuts) for _ in range(2))]
 
 
-def unit_cuts(units: int, steps: int | None) -> list[int]:
+def unit_cuts(units: int, rectangles: int | None) -> list[int]:
     """Where a layer's units are cut into equal groups."""
-    count = max(1, min(units, steps or min(_MOST_STEPS, units // _UNITS_PER_STEP)))
+    count = max(1, min(units, rectangles or min(_MOST_RECTANGLES, units // _UNITS_PER_RECTANGLE)))
     return [round(k * units / count) for k in range(1, count)]

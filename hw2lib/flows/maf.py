@@ -67,8 +67,8 @@ class MAF(AutoregressiveFlow):
 
         Args:
             u: (batch, D), in the order of x.
-            method: ``"staged"``, one stage per distinct hidden degree, or ``"naive"``, D passes
-                through every block. Both are exact.
+            method: ``"staged"``, one stage per distinct hidden degree, ``"naive"``, D passes through
+                every block, or ``"jacobi"``, passes until nothing changes. All are exact.
             context: (batch, C) for a conditional flow.
 
         Returns:

@@ -85,7 +85,7 @@ def run_baselines(config: BaselinesConfig, data: MVTecCategory, out: Path) -> bo
         maps, normal_maps = detector.maps(data.test), detector.maps(data.train[validation])
         metrics[method] = {
             "auroc": {defect: asdict(area) for defect, area in areas.items()},
-            "pixel_auroc": pixel_auroc_report(maps, normal_maps, data.masks.numpy()),
+            "pixel_auroc": pixel_auroc_report(maps, normal_maps, data.masks),
             "seconds": round(seconds, 1),
         }
     write_json(out / "config.json", config.model_dump())

@@ -47,7 +47,8 @@ def train_cyclegan(
         out: folder of the run.
         resume: go on from the checkpoint in ``out``.
         device: ``auto``, ``cpu`` or ``cuda``.
-        report: called with a dictionary after each step (keys epoch, epochs, step, steps, losses).
+        report: called with a dictionary after each step (keys epoch, epochs, step, steps_per_epoch,
+            losses).
 
     Returns:
         True if the run finished, False if Ctrl-C left a checkpoint.
@@ -75,7 +76,7 @@ def train_cyclegan(
         started = time.perf_counter()
         evaluation = evaluate_snapshots(out, state.training.net, data, config.seed)
         state.evaluation_seconds += time.perf_counter() - started
-        finish_cyclegan_run(out, state, config.epochs * loop.steps, evaluation)
+        finish_cyclegan_run(out, state, config.epochs * loop.steps_per_epoch, evaluation)
     return finished
 
 
@@ -84,7 +85,7 @@ class _EvaluatingLoop(CycleGANLoop):
         evaluate_epoch(self.out, self.data, self.state)
 
 
-def evaluate_epoch(out: Path, data: UnpairedImages, state) -> None:
+def evaluate_epoch(out: Path, data: UnpairedImages, state: CycleGANState) -> None:
     """Write epoch-NN.png and epoch-NN.safetensors, and measure the networks on the test images."""
     net = state.training.net
     save_weights(snapshot(out, state.epoch), net)
@@ -106,15 +107,15 @@ def contact_sheet(net: CycleGAN, data: UnpairedImages, columns: int = COLUMNS) -
         uint8 of shape (4 · columns, 3, size, size).
     """
     rows = []
-    for split, there, back in directions(net):
+    for split, forward, backward in directions(net):
         images = data.images[split]
         chosen = torch.linspace(0, len(images) - 1, columns).round().long()
-        translated = run_generator(there, to_signed(images[chosen]))
-        rows += [translated, run_generator(back, translated)]
+        translated = run_generator(forward, to_signed(images[chosen]))
+        rows += [translated, run_generator(backward, translated)]
     return to_uint8(torch.cat(rows))
 
 
-def finish_cyclegan_run(out: Path, state, steps: int, evaluation: dict) -> None:
+def finish_cyclegan_run(out: Path, state: CycleGANState, steps: int, evaluation: dict) -> None:
     """Write metrics.json of a run that took so many steps.
 
     Args:

@@ -12,8 +12,8 @@ from hw2lib.data.unpaired import UnpairedImages, to_signed, to_uint8
 from hw2lib.runs.checkpoint import load_weights
 from hw2lib.runs.cyclegan_checkpoint import kept_epochs, snapshot
 from hw2lib.runs.folder import write_csv
-from hw2lib.translation.classifier import Judge, train_judge
-from hw2lib.translation.colours import COLOURS, colour_classes, colour_transitions, filter_share
+from hw2lib.translation.classifier import TrainedClassifier, train_classifier
+from hw2lib.translation.colour_statistics import COLOURS, colour_classes, colour_transitions, filter_share
 from hw2lib.translation.distances import colour_distance, kernel_distance
 from hw2lib.translation.similarity import directions, run_generator, structural_similarity
 from hw2lib.translation.steganography import reconstruction_curve
@@ -27,8 +27,8 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
 
     Writes translations.csv: a row per epoch, direction (A for G(x), x of testA, B for F(y), y of testB) and
     test image, ``image`` being its place in the sorted split, with ``changed``, the mean |G(x) − x| in 8-bit
-    levels; ``ssim`` of G(x) with x; ``filter_share`` (:mod:`hw2lib.translation.colours`); ``green``, the
-    share of green pixels in x; ``taken``, 1 where the classifier takes G(x) for the target domain.
+    levels; ``ssim`` of G(x) with x; ``filter_share`` (:mod:`hw2lib.translation.colour_statistics`);
+    ``green``, the share of green pixels in x; ``taken``, 1 where G(x) is classified as the target domain.
 
     Returns:
         ``translation``: ``classifier`` with its own accuracy on real test images; ``reference``: the
@@ -36,64 +36,70 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
         (``real``), which bound what can be expected; ``epochs``: a row per epoch. The measures, with
         suffix A for G(x), x of testA, and B for F(y), y of testB, all after rounding to 8 bits:
 
-        * ``success``: share that the classifier takes for the target domain, which only has to know what
+        * ``success``: share classified as the target domain, which only has to know what
           separates the two: a picture of neither can succeed;
         * ``colour``: :func:`~hw2lib.translation.distances.colour_distance` to the target's test images;
         * ``classifier_kid``: :func:`~hw2lib.translation.distances.kernel_distance` to them, in features of
           that classifier: KID (features of a classifier trained here).
 
-        ``colours``: :func:`~hw2lib.translation.colours.colour_transitions` per epoch and direction, as rows
-        of ``before``, ``after``, ``share``, without the empty ones.
+        ``colours``: :func:`~hw2lib.translation.colour_statistics.colour_transitions` per epoch and direction,
+        as rows of ``before``, ``after``, ``share``, without the empty ones.
 
         ``steganography``: rows of :func:`~hw2lib.translation.steganography.reconstruction_curve` with
         ``epoch`` and ``direction``, on up to 64 evenly spaced test images of each domain.
     """
     device = next(net.parameters()).device
-    judge = train_judge(data, seed, device)
+    classifier = train_classifier(data, seed, device)
     epochs, colours, hidden, images = [], [], [], []
     for epoch in kept_epochs(run):
         load_weights(snapshot(run, epoch), net)
         measures = {"epoch": epoch}
-        for domain, (split, there, back) in zip("AB", directions(net), strict=True):
+        for domain, (split, forward, backward) in zip("AB", directions(net), strict=True):
             x = to_signed(data.images[split])
-            translated = to_uint8(run_generator(there, x))
-            measures |= _measures(judge, data, domain, translated)
+            translated = to_uint8(run_generator(forward, x))
+            measures |= _measures(classifier, data, domain, translated)
             place = {"epoch": epoch, "direction": domain}
             colours += [place | row for row in _transitions(data.images[split], translated)]
-            images += [place | row for row in _per_image(judge, domain, data.images[split], translated)]
+            images += [place | row for row in _per_image(classifier, domain, data.images[split], translated)]
             rows = reconstruction_curve(
-                partial(run_generator, there),
-                partial(run_generator, back),
+                partial(run_generator, forward),
+                partial(run_generator, backward),
                 x[_spread(len(x), STEGANOGRAPHY_IMAGES)],
                 seed=seed,
             )
             hidden += [place | _short(row) for row in rows]
         epochs.append(_short(measures))
     write_csv(run / TRANSLATIONS, images)
-    translation = {"classifier": _facts(judge, seed), "reference": references(judge, data), "epochs": epochs}
+    translation = {
+        "classifier": _facts(classifier, seed),
+        "reference": references(classifier, data),
+        "epochs": epochs,
+    }
     return {"translation": translation, "colours": colours, "steganography": hidden}
 
 
-def references(judge: Judge, data: UnpairedImages) -> dict[str, dict[str, float]]:
+def references(classifier: TrainedClassifier, data: UnpairedImages) -> dict[str, dict[str, float]]:
     """The measures of images that no generator has touched: the source, and real images of the target."""
     found: dict[str, dict[str, float]] = {"source": {}, "real": {}}
     for domain, source, target in (("A", "testA", "trainB"), ("B", "testB", "trainA")):
         real = resize(data.images[target], [data.size, data.size], antialias=True)
-        found["source"] |= _short(_measures(judge, data, domain, data.images[source]))
-        found["real"] |= _short(_measures(judge, data, domain, real))
+        found["source"] |= _short(_measures(classifier, data, domain, data.images[source]))
+        found["real"] |= _short(_measures(classifier, data, domain, real))
     return found
 
 
-def _measures(judge: Judge, data: UnpairedImages, domain: str, images: Tensor) -> dict[str, float]:
+def _measures(
+    classifier: TrainedClassifier, data: UnpairedImages, domain: str, images: Tensor
+) -> dict[str, float]:
     """How much like the other domain's test images a set of images is."""
     target = data.images["testB" if domain == "A" else "testA"]
-    share = judge.share_in_b(images)
+    share = classifier.share_in_b(images)
     found = {
         f"success_{domain}": share if domain == "A" else 1 - share,
         f"colour_{domain}": colour_distance(images, target),
     }
     if min(len(images), len(target)) > 1:
-        distance = kernel_distance(judge.features(images), judge.features(target))
+        distance = kernel_distance(classifier.features(images), classifier.features(target))
         found[f"classifier_kid_{domain}"] = distance
     return found
 
@@ -106,9 +112,11 @@ def _transitions(images: Tensor, translated: Tensor) -> list[dict[str, float | s
     ]
 
 
-def _per_image(judge: Judge, domain: str, images: Tensor, translated: Tensor) -> list[dict[str, float | int]]:
+def _per_image(
+    classifier: TrainedClassifier, domain: str, images: Tensor, translated: Tensor
+) -> list[dict[str, float | int]]:
     green = (colour_classes(images) == COLOURS.index("green")).double().mean((1, 2))
-    in_b = judge.in_b(translated)
+    in_b = classifier.in_b(translated)
     columns = {
         "changed": (translated.double() - images.double()).abs().mean((1, 2, 3)),
         "ssim": structural_similarity(to_signed(images), to_signed(translated)).double(),
@@ -120,13 +128,13 @@ def _per_image(judge: Judge, domain: str, images: Tensor, translated: Tensor) ->
     return [{"image": k} | dict(zip(columns, row, strict=True)) for k, row in enumerate(rows)]
 
 
-def _facts(judge: Judge, seed: int) -> dict[str, float]:
+def _facts(classifier: TrainedClassifier, seed: int) -> dict[str, float]:
     return {
-        "test_accuracy": round(judge.test_accuracy, 4),
-        "unseen_accuracy": round(judge.unseen_accuracy, 4),
-        "steps": judge.steps,
+        "test_accuracy": round(classifier.test_accuracy, 4),
+        "unseen_accuracy": round(classifier.unseen_accuracy, 4),
+        "steps": classifier.steps,
         "seed": seed,
-        "seconds": round(judge.seconds, 1),
+        "seconds": round(classifier.seconds, 1),
     }
 
 

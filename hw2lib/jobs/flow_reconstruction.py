@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hw2lib.anomaly import flow_reconstruction_errors, nll_scores
-from hw2lib.data import MVTecCategory, unpaired_standin
+from hw2lib.data import MVTecCategory, synthetic_unpaired
 from hw2lib.runs.folder import begin, prepare, write_csv, write_json
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.training.settings import MAFConfig
@@ -17,7 +17,7 @@ from .trained import load_flow
 from .vae import noise_images
 
 RECORDED_FILES = ("config.json", "environment.json", "scores.csv", "metrics.json")
-STRANGERS = 16
+OUT_OF_DISTRIBUTION = 16
 # Whether a map can be undone does not depend on how long it was trained or how large its images are, so
 # that these runs are a quarter of the flow's size in the book.
 FLOW_RECONSTRUCTION_PROFILES = {
@@ -43,7 +43,7 @@ def run_flow_reconstruction(config: MAFConfig, data: MVTecCategory, out: Path, d
     prepare(out, resume=False)
     flow, _ = load_flow(folder)
     table = {"nll": nll_scores(flow, data.test)}
-    sets = stranger_images(config.size) | {"test": data.test}
+    sets = out_of_distribution_images(config.size) | {"test": data.test}
     errors: dict[str, dict[str, float]] = {name: {} for name in sets}
     for precision, dtype in (("single", torch.float32), ("double", torch.float64)):
         flow.to(dtype)  # the same weights, to the bit
@@ -65,7 +65,7 @@ def run_flow_reconstruction(config: MAFConfig, data: MVTecCategory, out: Path, d
     return True
 
 
-def stranger_images(size: int, n: int = STRANGERS) -> dict[str, Tensor]:
+def out_of_distribution_images(size: int, n: int = OUT_OF_DISTRIBUTION) -> dict[str, Tensor]:
     """Images that no model of capsules has seen: pure noise, and generated apples; uint8 each."""
-    apples = unpaired_standin("apple2orange", size, "resize", train=1, test=n).images["testA"]
+    apples = synthetic_unpaired("apple2orange", size, "resize", train=1, test=n).images["testA"]
     return {"noise": noise_images(n, size), "apple": apples}

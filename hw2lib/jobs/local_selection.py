@@ -6,8 +6,8 @@ import torch
 
 from hw2lib.anomaly.local import LocalConfig
 from hw2lib.anomaly.local.selection import FLOW_SEARCH, SEARCH, START, Trial, choose
-from hw2lib.data import capsule_standin
-from hw2lib.data.images import load_images, normal_images_in
+from hw2lib.data import synthetic_capsules
+from hw2lib.data.folder_images import load_images, normal_images_in
 from hw2lib.runs.folder import environment, prepare, write_json
 
 RECORDED_FILES = ("config.json", "environment.json", "metrics.json")
@@ -29,7 +29,7 @@ def run_local_selection(profile: str, seed: int, data: Path | None, out: Path) -
     start = (_QUICK if quick else START).model_copy(update={"seed": seed})
     prepare(out, resume=False)
     shape, facts = (start.size, start.size), {}
-    generated = capsule_standin(start.size, train=20 if quick else 60, good=1, per_defect=1)
+    generated = synthetic_capsules(start.size, train=20 if quick else 60, good=1, per_defect=1)
     trials = {"generated": Trial(generated.train, start, seed)}
     if data is not None:
         real = load_images(normal_images_in(data), shape, data)

@@ -56,7 +56,8 @@ def train_maf(
         resume: go on from the checkpoint in ``out``.
         device: ``auto``, ``cpu`` or ``cuda``.
         devices: number of devices, each of which takes a share of every batch.
-        report: called with a dictionary after each step (keys epoch, step, steps, train_bpd, val_bpd).
+        report: called with a dictionary after each step (keys epoch, epochs, step, steps_per_epoch,
+            train_bpd, val_bpd).
 
     Returns:
         True if the run finished, False if Ctrl-C left a checkpoint.
@@ -90,7 +91,9 @@ def train_maf(
     return finished
 
 
-def finish_maf_run(out: Path, config: MAFConfig, data: MVTecCategory, state, validation: Tensor) -> None:
+def finish_maf_run(
+    out: Path, config: MAFConfig, data: MVTecCategory, state: MAFState, validation: Tensor
+) -> None:
     """Score the test images with both sets of weights, sample, and write the run's results."""
     training_peak = peak_memory_gb()
     flows = {"plain": getattr(state.flow, "module", state.flow), "ema": state.average}
@@ -99,7 +102,7 @@ def finish_maf_run(out: Path, config: MAFConfig, data: MVTecCategory, state, val
         table = flow_score_table(flow, data)
         rows += [{"weights": weights} | row for row in table]
         areas = intervals_per_defect(data.test_defects, [row["nll"] for row in table])
-        pixel = pixel_auroc_report(nll_maps(flow, data.test), nll_maps(flow, validation), data.masks.numpy())
+        pixel = pixel_auroc_report(nll_maps(flow, data.test), nll_maps(flow, validation), data.masks)
         metrics[weights] = {
             "auroc": {defect: asdict(area) for defect, area in areas.items()},
             "pixel_auroc": pixel,

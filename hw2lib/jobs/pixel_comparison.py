@@ -4,11 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from pandas import DataFrame
 
 from hw2lib.anomaly import nll_maps, nll_scores, pixel_placements, smooth
 from hw2lib.data import MVTecCategory, split_validation
+from hw2lib.errors import UserError
 from hw2lib.runs.folder import environment, prepare, write_csv, write_json
-from hw2lib.runs.reader import Table, select
 from hw2lib.statistics import Placements, intervals_per_defect
 
 from .baselines import BaselinesConfig, build_baselines
@@ -43,6 +44,8 @@ def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCat
     for method, detector in build_baselines(config).items():
         detector.fit(data.train[train])
         maps[method] = (detector.maps(data.test), detector.maps(held_out))
+    if data.masks is None:
+        raise UserError(f"{data.name}: has no masks, and these measures are taken by pixel")
     masks, rows, areas = data.masks.numpy(), [], {}
     for method, (test, normal) in maps.items():
         test, mean = smooth(test, SIGMA), smooth(normal, SIGMA).mean(0)
@@ -63,10 +66,10 @@ def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCat
     return True
 
 
-def read_placements(table: Table, method: str, kind: str) -> Placements:
-    """The placements of one method from the columns of ``pixels.csv``."""
-    part = select(table, method=method, map=kind)
-    return Placements(part["defective"], part["normal"], part["above"], part["below"])
+def read_placements(table: DataFrame, method: str, kind: str) -> Placements:
+    """The placements of one method from the table in ``pixels.csv``."""
+    part = table.query("method == @method and map == @kind")
+    return Placements(*(part[name].to_numpy() for name in ("defective", "normal", "above", "below")))
 
 
 def _rows(method: str, kind: str, data: MVTecCategory, placed: Placements) -> list[dict[str, object]]:

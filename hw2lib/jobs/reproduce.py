@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hw2lib.data import capsule_standin, load_mvtec, unpaired_standin
-from hw2lib.data.unpaired import load_unpaired
+from hw2lib.data.source import load_capsules, load_pair
 from hw2lib.errors import UserError
 from hw2lib.runs.folder import record
 from hw2lib.runs.reader import paper_root
-from hw2lib.training.devices import resolve_device, spare_waiting
+from hw2lib.training.devices import gpu_settings, resolve_device
 from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES
 from hw2lib.training.settings import profile as named_profile
 
@@ -53,13 +52,13 @@ class Job:
 
 def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile).model_copy(update={"seed": seed})
-    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return train_maf(config, category, out, resume=(out / "state.json").exists(), device=device)
 
 
 def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
-    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return run_baselines(config, category, out)
 
 
@@ -71,19 +70,19 @@ def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) 
         return False
     config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
     size = named_profile(profile).size
-    category = capsule_standin(size) if data is None else load_mvtec(data, size)
+    category = load_capsules(data, size)
     return run_pixel_comparison(config, flow_run, category, out)
 
 
 def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
-    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return train_vae(config, category, out, resume=(out / "state.json").exists(), device=device)
 
 
 def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, FLOW_RECONSTRUCTION_PROFILES).model_copy(update={"seed": seed})
-    category = capsule_standin(config.size) if data is None else load_mvtec(data, config.size)
+    category = load_capsules(data, config.size)
     return run_flow_reconstruction(config, category, out, device)
 
 
@@ -91,27 +90,24 @@ def _local_selection(profile: str, seed: int, data: Path | None, out: Path, devi
     return run_local_selection(profile, seed, data, out)
 
 
-def _cyclegan(standin: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     resume = (out / "state.json").exists()
     if resume:  # in the precision in which it was begun
         config = cyclegan_config(out)
     else:
         config = named_profile(profile, CYCLEGAN_PROFILES)
         if profile == "paper":  # a quick run is too short to compile for
-            config = spare_waiting(config, resolve_device(device))
-    if data is None:
-        images = unpaired_standin(standin, config.size, config.recipe)
-    else:
-        images = load_unpaired(data, config.size, config.recipe)
+            config = gpu_settings(config, resolve_device(device))
+    images = load_pair(pair, data, config.size, config.recipe)
     if has_metrics(out):  # of a run that ended before some measure was made
         evaluate_run(out, images, device)
         return True
     return train_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
 
 
-def _cyclegan_job(standin: str, folder: str) -> Job:
+def _cyclegan_job(pair: str, folder: str) -> Job:
     files = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
-    return Job((0,), folder, files, partial(_cyclegan, standin), complete=is_evaluated)
+    return Job((0,), folder, files, partial(_cyclegan, pair), complete=is_evaluated)
 
 
 JOBS = {

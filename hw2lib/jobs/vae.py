@@ -61,7 +61,8 @@ def train_vae(
         resume: go on from the checkpoint in ``out``.
         device: ``auto``, ``cpu`` or ``cuda``.
         devices: number of devices, each of which takes a share of every batch.
-        report: called with a dictionary after each step (keys epoch, step, steps, train_bpd, val_bpd).
+        report: called with a dictionary after each step (keys epoch, epochs, step, steps_per_epoch,
+            train_bpd, val_bpd).
 
     Returns:
         True if the run finished, False if Ctrl-C left a checkpoint.
@@ -96,7 +97,9 @@ def train_vae(
     return finished
 
 
-def finish_vae_run(out: Path, config: VAEConfig, data: MVTecCategory, state, validation: Tensor) -> None:
+def finish_vae_run(
+    out: Path, config: VAEConfig, data: MVTecCategory, state: VAEState, validation: Tensor
+) -> None:
     """Score the test images, reconstruct, sample, and write the run's results.
 
     ``metrics.json`` has per score ``auroc`` with intervals, the pixel AUROC of the error maps, and the
@@ -109,7 +112,7 @@ def finish_vae_run(out: Path, config: VAEConfig, data: MVTecCategory, state, val
     write_csv(out / "scores.csv", table)
     metrics = {name: _areas(data, [row[name] for row in table]) for name in SCORES}
     metrics["pixel_auroc"] = pixel_auroc_report(
-        vae_error_maps(vae, data.test), vae_error_maps(vae, validation), data.masks.numpy()
+        vae_error_maps(vae, data.test), vae_error_maps(vae, validation), data.masks
     )
     last = state.losses[-1]
     metrics |= {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import ClassVar, Protocol
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -20,6 +21,26 @@ MODEL, AVERAGE, OPTIMIZER, STATE = (
 )
 
 
+class TrainingState(Protocol):
+    """What a run carries from one step to the next.
+
+    Attributes:
+        PROGRESS: names of all attributes that are kept beside networks and optimizer.
+        optimizer: of all networks.
+        epoch: epochs that are done.
+        step: steps of the current epoch that are done.
+    """
+
+    PROGRESS: ClassVar[tuple[str, ...]]
+    optimizer: Optimizer
+    epoch: int
+    step: int
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """What a checkpoint holds, by file name."""
+
+
 def save_weights(path: Path, module: nn.Module) -> None:
     """Write a module's weights; the file is whole or the old one stays."""
     write_together({path: tensors_writer(_bare(module).state_dict())})
@@ -30,7 +51,12 @@ def load_weights(path: Path, module: nn.Module) -> None:
     _take_weights(path, module, _load(path)[0])
 
 
-def save_training_state(out: Path, state) -> None:
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name; UserError if it is missing or damaged."""
+    return _load(path)[0]
+
+
+def save_training_state(out: Path, state: TrainingState) -> None:
     """Write the weights of every network, optimizer moments and the loop's position.
 
     All files are complete before the first old one is replaced, and each notes the step that it is of, so
@@ -38,8 +64,7 @@ def save_training_state(out: Path, state) -> None:
 
     Args:
         out: folder of the run.
-        state: has ``networks``, modules by file name, ``optimizer``, and ``PROGRESS``, the names of all
-            else that a run carries from one step to the next.
+        state: of the training.
     """
     progress = {name: getattr(state, name) for name in state.PROGRESS}
     parts = {name: _bare(network).state_dict() for name, network in state.networks.items()}
@@ -49,7 +74,7 @@ def save_training_state(out: Path, state) -> None:
     write_together(files)
 
 
-def load_training_state(out: Path, state) -> None:
+def load_training_state(out: Path, state: TrainingState) -> None:
     """Take up what :func:`save_training_state` left in ``out``; UserError if it is no whole checkpoint."""
     progress = read_json(out / STATE)
 

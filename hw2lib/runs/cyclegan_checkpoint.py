@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from hw2lib.cyclegan import TrainingStep
 from hw2lib.errors import UserError
 
 from .checkpoint import load_moments, moments, tensors_writer
@@ -16,7 +18,23 @@ CHECKPOINT, MARKER = "checkpoint.safetensors", "state.json"
 OPTIMIZERS = ("generators", "discriminators")
 
 
-def save_cyclegan_state(out: Path, state) -> None:
+class CycleGANTrainingState(Protocol):
+    """As :class:`~hw2lib.runs.checkpoint.TrainingState`, of four networks with two optimizers and two pools.
+
+    Attributes:
+        PROGRESS: names of all attributes that are kept beside ``training``.
+        training: networks, optimizers and pools.
+        epoch: epochs that are done.
+        step: steps of the current epoch that are done.
+    """
+
+    PROGRESS: ClassVar[tuple[str, ...]]
+    training: TrainingStep
+    epoch: int
+    step: int
+
+
+def save_cyclegan_state(out: Path, state: CycleGANTrainingState) -> None:
     """Write networks, both optimizers, both pools and the loop's position in one file.
 
     state.json, the mark that there is something to resume, tells people the position.
@@ -35,7 +53,7 @@ def save_cyclegan_state(out: Path, state) -> None:
     write_together(files)
 
 
-def load_cyclegan_state(out: Path, state) -> None:
+def load_cyclegan_state(out: Path, state: CycleGANTrainingState) -> None:
     """Take up what :func:`save_cyclegan_state` left in ``out``; UserError if it is damaged."""
     path, training = out / CHECKPOINT, state.training
     tensors, progress = _read(path)

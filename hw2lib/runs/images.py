@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from hw2lib.data.mvtec import read_rgb
+from hw2lib.data.images import read_rgb
 from hw2lib.errors import UserError
 
 from .folder import write_bytes

@@ -1,24 +1,25 @@
 """The recorded full-size runs, as the notebooks read them."""
 
-import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+from pandas import DataFrame
 
 from hw2lib.errors import UserError
 from hw2lib.statistics.trends import Trend, trend
+from hw2lib.translation.colour_statistics import COLOURS
 from hw2lib.translation.spectra import grid_excess
 
 from .folder import read_json
 from .images import cut_sheet
 
-Table = dict[str, np.ndarray]
-# The measures of a CycleGAN run by their short names in a printed table.
+# The measures of a CycleGAN by their short names in a printed table.
 _MEASURES = {
     "success": "success",
     "colour": "colour",
@@ -37,7 +38,7 @@ def paper_root() -> Path:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """One recorded run; tables are dictionaries of NumPy columns."""
+    """One recorded run."""
 
     path: Path
 
@@ -58,7 +59,7 @@ class RecordedRun:
         return read_json(self.path / "metrics.json")
 
     @cached_property
-    def losses(self) -> Table:
+    def losses(self) -> DataFrame:
         return read_table(self.path / "losses.csv")
 
     def loss_trends(self, *terms: str) -> dict[str, tuple[Trend, Trend]]:
@@ -67,18 +68,20 @@ class RecordedRun:
         return {term: (trend(self.losses[term]), trend(self.losses[term][late])) for term in terms}
 
     @cached_property
-    def auroc(self) -> Table:
+    def auroc(self) -> DataFrame:
         return read_table(self.path / "auroc.csv")
 
     @cached_property
-    def scores(self) -> Table:
+    def scores(self) -> DataFrame:
         return read_table(self.path / "scores.csv")
 
     def sample_sheet(self, columns: int = 5, padding: int = 2) -> np.ndarray:
         """The images of samples.png, uint8 of shape (rows, columns, size, size, 3)."""
         return cut_sheet(self.path / "samples.png", self.config["size"], columns, padding)
 
-    # What follows is of CycleGAN runs.
+
+class RecordedCycleGAN(RecordedRun):
+    """A recorded run of CycleGAN: what its networks made of the test images, and how that was judged."""
 
     @property
     def epochs(self) -> list[int]:
@@ -98,15 +101,26 @@ class RecordedRun:
         return grid_excess(images.double(), period)
 
     @cached_property
-    def measures(self) -> Table:
+    def measures(self) -> DataFrame:
         """Cycle, identity and translation measures, a row per measured epoch, a column per measure."""
         translation = {row["epoch"]: row for row in self.metrics["translation"]["epochs"]}
-        return columns_of([row | translation[row["epoch"]] for row in self.metrics["test"]])
+        return DataFrame([row | translation[row["epoch"]] for row in self.metrics["test"]])
 
     @cached_property
     def references(self) -> dict[str, dict[str, float]]:
         """The measures of untranslated images (``source``) and of real ones of the target (``real``)."""
         return self.metrics["translation"]["reference"]
+
+    def measures_of(self, direction: str) -> DataFrame:
+        """The six measures of ``"A"`` (A → B) or ``"B"`` by their short names, NaN where there is none.
+
+        Rows: untranslated images (``source``), the measured epochs, real images of the target (``real``).
+        """
+        rows = {"source": self.references["source"], **self.measures.set_index("epoch").T}
+        table = DataFrame(rows | {"real": self.references["real"]}).T
+        return table.reindex(columns=[f"{name}_{direction}" for name in _MEASURES.values()]).set_axis(
+            list(_MEASURES), axis="columns"
+        )
 
     def measures_table(self, ways: Mapping[str, str]) -> str:
         """The measures as text, between those of untranslated images and of real ones of the target.
@@ -114,41 +128,43 @@ class RecordedRun:
         Args:
             ways: how to name the directions ``"A"`` and ``"B"``.
         """
-        rows = {"untranslated": self.references["source"]}
-        for k, epoch in enumerate(self.epochs):
-            rows[f"epoch {epoch}"] = {name: column[k] for name, column in self.measures.items()}
-        rows["real target"] = self.references["real"]
+        names = {"source": "untranslated", "real": "real target"}
         lines = []
         for direction, way in ways.items():
-            lines.append(f"{way:<18}" + "".join(f"{short:>10}" for short in _MEASURES))
-            for label, row in rows.items():
-                found = (row.get(f"{name}_{direction}") for name in _MEASURES.values())
-                cells = ("" if value is None else f"{value:.3g}" for value in found)
+            table = self.measures_of(direction)
+            lines.append(f"{way:<18}" + "".join(f"{short:>10}" for short in table))
+            for row in table.itertuples():
+                cells = ("" if np.isnan(value) else f"{value:.3g}" for value in row[1:])
+                label = names.get(row.Index, f"epoch {row.Index}")
                 lines.append(f"{label:<18}" + "".join(f"{cell:>10}" for cell in cells))
         return "\n".join(lines)
 
     @cached_property
-    def translations(self) -> Table:
-        """What changed in each test image; the columns of :mod:`hw2lib.jobs.cyclegan_evaluation`."""
-        return read_table(self.path / "translations.csv")
+    def translations(self) -> DataFrame:
+        """What changed in each test image; the columns of :mod:`hw2lib.jobs.cyclegan_evaluation`.
 
-    def colours_after(self, epoch: int, direction: str) -> dict[str, dict[str, float]]:
-        """Share of all pixels by colour before and, within that, after; see hw2lib.translation.colours."""
-        shares: dict[str, dict[str, float]] = {}
-        for row in self.metrics["colours"]:
-            if (row["epoch"], row["direction"]) == (epoch, direction):
-                shares.setdefault(row["before"], {})[row["after"]] = row["share"]
-        return shares
+        The column ``taken`` is ``classified_as_target`` here.
+        """
+        return read_table(self.path / "translations.csv").rename(columns={"taken": "classified_as_target"})
+
+    def colours_after(self, epoch: int, direction: str) -> DataFrame:
+        """Share of all pixels by colour before (rows) and after (columns).
+
+        See :mod:`hw2lib.translation.colour_statistics`.
+        """
+        shares = DataFrame(self.metrics["colours"]).query("epoch == @epoch and direction == @direction")
+        table = shares.pivot(index="before", columns="after", values="share")
+        return table.reindex(index=COLOURS, columns=COLOURS).fillna(0.0)
 
     def colour_share(self, epoch: int, direction: str, before: str, *after: str) -> float:
         """Of the pixels of colour ``before``, the share of which the translation has one of ``after``."""
-        shares = self.colours_after(epoch, direction)[before]
-        return sum(shares.get(colour, 0.0) for colour in after) / sum(shares.values())
+        shares = self.colours_after(epoch, direction).loc[before]
+        return float(shares[list(after)].sum() / shares.sum())
 
     @cached_property
-    def steganography(self) -> Table:
+    def steganography(self) -> DataFrame:
         """Reconstruction errors as translations are disturbed; see hw2lib.translation.steganography."""
-        return columns_of(self.metrics["steganography"])
+        return DataFrame(self.metrics["steganography"])
 
 
 def paper_runs(name: str) -> list[RecordedRun]:
@@ -164,8 +180,8 @@ def paper_runs(name: str) -> list[RecordedRun]:
     return sorted(runs, key=lambda run: run.seed)
 
 
-def paper_run(name: str) -> RecordedRun:
-    """The recorded run of a job with one seed, such as ``cyclegan-apple2orange``.
+def paper_run(name: str) -> RecordedCycleGAN:
+    """The recorded run of a CycleGAN, such as ``cyclegan-apple2orange``, which has one seed.
 
     Raises:
         UserError: nothing is recorded under that name.
@@ -173,34 +189,18 @@ def paper_run(name: str) -> RecordedRun:
     folder = paper_root() / name
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: no recorded run")
-    return RecordedRun(folder)
+    return RecordedCycleGAN(folder)
 
 
-def columns_of(rows: Sequence[Mapping[str, object]]) -> Table:
-    """Rows with the same keys as columns."""
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
-def read_table(path: Path) -> Table:
-    """A CSV file as columns: float64 where every value is a number, text otherwise."""
+def read_table(path: Path) -> DataFrame:
+    """A CSV file as a table, with numbers where every value of a column is one, and text otherwise."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        # Only nan is missing: None and NA are words.
+        table = pd.read_csv(path, keep_default_na=False, na_values=["nan"])
     except OSError as error:
         raise UserError(f"{path}: cannot be read") from error
-    if not rows:
+    except pd.errors.EmptyDataError:
+        table = DataFrame()
+    if table.empty:
         raise UserError(f"{path}: holds no rows")
-    return {name: _column([row[name] for row in rows]) for name in rows[0]}
-
-
-def select(table: Table, **equal: object) -> Table:
-    """The rows in which every named column has the given value."""
-    keep = np.logical_and.reduce([table[name] == value for name, value in equal.items()])
-    return {name: column[keep] for name, column in table.items()}
-
-
-def _column(values: list[str]) -> np.ndarray:
-    try:
-        return np.array([float(v) for v in values])
-    except ValueError:
-        return np.array(values)
+    return table

@@ -1,4 +1,4 @@
-"""Statistics of scores and series: ROC curves, intervals, DeLong's test, class imbalance, trends."""
+"""Statistics of scores and series: ROC curves, intervals, DeLong's test, imbalance, trends, cycles."""
 
 from .delong import Comparison, Placements, compare
 from .imbalance import (
@@ -9,13 +9,17 @@ from .imbalance import (
     precision_recall_points,
 )
 from .intervals import Estimate, auroc_interval, hanley_mcneil_error, intervals_per_defect
+from .oscillation import Oscillation, oscillation
+from .red_noise import RedNoise
 from .roc import auroc, auroc_per_defect, roc_points
 from .trends import Trend, trend
 
 __all__ = [
     "Comparison",
     "Estimate",
+    "Oscillation",
     "Placements",
+    "RedNoise",
     "Threshold",
     "Trend",
     "auroc",
@@ -27,6 +31,7 @@ __all__ = [
     "compare",
     "hanley_mcneil_error",
     "intervals_per_defect",
+    "oscillation",
     "precision_recall_points",
     "roc_points",
     "trend",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from .roc import NORMAL, auroc, checked
+from .roc import NORMAL, auroc, checked, kinds_of_defects
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def intervals_per_defect(defects: ArrayLike, scores: ArrayLike, **options) -> di
     defects, values = np.asarray(defects), np.asarray(scores, dtype=float)
     normal = defects == NORMAL
     parts = {"all": np.ones_like(normal)} | {
-        kind: normal | (defects == kind) for kind in sorted(set(defects[~normal].tolist()))
+        kind: normal | (defects == kind) for kind in kinds_of_defects(defects)
     }
     return {k: auroc_interval(~normal[part], values[part], **options) for k, part in parts.items()}
 

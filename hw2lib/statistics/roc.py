@@ -35,10 +35,18 @@ def auroc_per_defect(defects: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     defects, values = np.asarray(defects), np.asarray(scores, dtype=float)
     normal = defects == NORMAL
     out = {"all": auroc(~normal, values)}
-    for kind in sorted(set(defects[~normal].tolist())):
+    for kind in kinds_of_defects(defects):
         part = normal | (defects == kind)
         out[kind] = auroc(~normal[part], values[part])
     return out
+
+
+def kinds_of_defects(defects: np.ndarray) -> list[str]:
+    """The kinds that are not normal, in order; UserError where one bears the name of all together."""
+    kinds = sorted(set(defects.tolist()) - {NORMAL})
+    if "all" in kinds:
+        raise UserError("all: cannot name a kind of defect, it stands for all of them together")
+    return kinds
 
 
 def roc_points(anomalous: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

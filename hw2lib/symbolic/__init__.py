@@ -8,9 +8,9 @@ from .coupling import (
     affine_coupling,
     general_coupling,
 )
+from .equations import Equations
 from .piecewise import Branch, BranchDerivation, change_of_variables_by_branches
 from .plane import PlaneDensity, PlaneDerivation, change_of_variables_in_the_plane
-from .steps import Steps
 
 __all__ = [
     "Branch",
@@ -23,7 +23,7 @@ __all__ = [
     "NotInvertible",
     "PlaneDensity",
     "PlaneDerivation",
-    "Steps",
+    "Equations",
     "additive_coupling",
     "affine_coupling",
     "change_of_variables",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from .steps import Steps
+from .equations import Equations
 
 _TRIED = (0.01, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.99)  # where in the support the sign is looked at
 
@@ -78,11 +78,11 @@ class Density:
 
 
 @dataclass(frozen=True, repr=False)
-class Derivation(Steps):
+class Derivation(Equations):
     """A density derived by a change of variables, with every step as an equation.
 
     Attributes:
-        steps: pairs (name, equation): ``inverse``, ``forward``, ``derivative``, ``support``,
+        equations: pairs (name, equation): ``inverse``, ``forward``, ``derivative``, ``support``,
             ``density`` and ``total``.
         forward: f, as an expression in the base variable.
         density: the result.
@@ -122,7 +122,7 @@ def change_of_variables(base: Density, inverse: sp.Expr, variable: sp.Symbol) ->
     derivative = sp.simplify(sp.diff(inverse, x))
     magnitude = _magnitude(derivative, x, lower, upper)
     density = Density(x, sp.simplify(base.expression.subs(z, inverse) * magnitude), lower, upper)
-    steps = (
+    equations = (
         ("inverse", sp.Eq(z, inverse)),
         ("forward", sp.Eq(x, forward)),
         ("derivative", sp.Eq(sp.Derivative(z, x), derivative)),
@@ -130,7 +130,7 @@ def change_of_variables(base: Density, inverse: sp.Expr, variable: sp.Symbol) ->
         ("density", sp.Eq(sp.Function("p_X")(x), density.expression)),
         ("total", sp.Eq(sp.Integral(density.expression, (x, lower, upper)), density.total(), evaluate=False)),
     )
-    return Derivation(steps, forward, density)
+    return Derivation(equations, forward, density)
 
 
 def _forward(base: Density, inverse: sp.Expr, x: sp.Symbol) -> sp.Expr:

@@ -15,7 +15,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from .change_of_variables import NotInvertible, poles_within
-from .steps import Steps
+from .equations import Equations
 
 Components = Callable[..., "sp.Expr | Sequence[sp.Expr]"]
 
@@ -25,11 +25,11 @@ class NotACoupling(ValueError):
 
 
 @dataclass(frozen=True, repr=False)
-class CouplingDerivation(Steps):
+class CouplingDerivation(Equations):
     """A coupling layer z → x, with every step as an equation.
 
     Attributes:
-        steps: ``map``, ``jacobian``, ``blocks``, ``determinant``, ``inverse``,
+        equations: ``map``, ``jacobian``, ``blocks``, ``determinant``, ``inverse``,
             ``inverse_determinant`` and ``round_trip``.
         variables: z_1 … z_{k+d}.
         images: x_1 … x_{k+d}.
@@ -119,7 +119,7 @@ def affine_coupling(
     return _derive(z, x, k, _components("t", t, z, k, d), scales)
 
 
-def general_coupling(kind: str) -> Steps:
+def general_coupling(kind: str) -> Equations:
     """The determinant for every d at once, from a block matrix of symbolic size.
 
     Args:
@@ -127,14 +127,14 @@ def general_coupling(kind: str) -> Steps:
             scale for each coordinate).
 
     Returns:
-        Steps ``jacobian``, ``schur`` (the determinant of a 2 × 2 block matrix), for a vector of
+        Equations ``jacobian``, ``schur`` (the determinant of a 2 × 2 block matrix), for a vector of
         scales ``block`` (its lower right block, entry by entry), and ``determinant``.
 
     Raises:
         ValueError: another kind.
 
     Example:
-        >>> general_coupling("scalar").step("determinant").rhs
+        >>> general_coupling("scalar").equation("determinant").rhs
         s**(-d)
     """
     d = sp.Symbol("d", integer=True, positive=True)
@@ -148,17 +148,17 @@ def general_coupling(kind: str) -> Steps:
     name = sp.Determinant(sp.MatrixSymbol("J", 2 * d, 2 * d))
     schur = lower_right - lower_left * one.inverse() * zero
     determinant = sp.simplify(jacobian.det().doit())
-    steps = [
+    equations = [
         ("jacobian", sp.Eq(name.arg, jacobian, evaluate=False)),
         ("schur", sp.Eq(name, sp.Mul(sp.Determinant(one), sp.Determinant(schur), evaluate=False))),
     ]
     if kind == "vector":
         scales, i, j = sp.IndexedBase("s"), *sp.symbols("i j", integer=True, positive=True)
         entry = sp.IndexedBase("D")[i, j]
-        steps.append(("block", sp.Eq(entry, sp.KroneckerDelta(i, j) / scales[i], evaluate=False)))
+        equations.append(("block", sp.Eq(entry, sp.KroneckerDelta(i, j) / scales[i], evaluate=False)))
         determinant = determinant.subs(sp.Determinant(diagonal), sp.Product(1 / scales[i], (i, 1, d)))
-    steps.append(("determinant", sp.Eq(name, determinant, evaluate=False)))
-    return Steps(tuple(steps))
+    equations.append(("determinant", sp.Eq(name, determinant, evaluate=False)))
+    return Equations(tuple(equations))
 
 
 def _coordinates(d: int, passive: int | None) -> tuple[tuple[sp.Symbol, ...], tuple[sp.Symbol, ...], int]:
@@ -234,20 +234,20 @@ def _derive(
     jacobian, inverse_jacobian = forward.jacobian(z), inverse.jacobian(x)
     diagonal = jacobian[:k, :k], jacobian[k:, k:]
     determinant = sp.simplify(diagonal[0].det() * diagonal[1].det())
-    there_and_back = inverse.xreplace(dict(zip(x, forward, strict=True))).applyfunc(sp.simplify)
+    round_trip = inverse.xreplace(dict(zip(x, forward, strict=True))).applyfunc(sp.simplify)
     size = len(z)
     name, back_name = sp.MatrixSymbol("J", size, size), sp.MatrixSymbol("J^{-1}", size, size)
     blocks = sp.Mul(*(sp.Determinant(block) for block in diagonal), evaluate=False)
-    steps = (
+    equations = (
         ("map", _equal(sp.ImmutableMatrix(x), forward)),
         ("jacobian", _equal(name, jacobian)),
         ("blocks", _equal(sp.Determinant(name), blocks)),
         ("determinant", _equal(sp.Determinant(name), determinant)),
         ("inverse", _equal(sp.ImmutableMatrix(z), inverse)),
         ("inverse_determinant", _equal(sp.Determinant(back_name), sp.simplify(inverse_jacobian.det()))),
-        ("round_trip", _equal(sp.Symbol("{f^{-1}(f(z))}"), there_and_back)),
+        ("round_trip", _equal(sp.Symbol("{f^{-1}(f(z))}"), round_trip)),
     )
-    return CouplingDerivation(steps, z, x, forward, inverse, jacobian, determinant, k)
+    return CouplingDerivation(equations, z, x, forward, inverse, jacobian, determinant, k)
 
 
 def _equal(left: sp.Basic, right: sp.Basic) -> sp.Equality:

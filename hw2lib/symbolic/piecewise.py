@@ -36,7 +36,7 @@ class BranchDerivation(Derivation):
     """A density derived branch by branch.
 
     Attributes:
-        steps: ``map``; for each branch k from 1 up ``branch k``, ``inverse k``, ``derivative k``
+        equations: ``map``; for each branch k from 1 up ``branch k``, ``inverse k``, ``derivative k``
             and ``term k``; then ``support``, ``density`` and ``total``.
         branches: the branches, from left to right.
     """
@@ -79,20 +79,20 @@ def change_of_variables_by_branches(base: Density, forward: sp.Expr, variable: s
     upper = max((b.image.end for b in branches), key=float)
     density = Density(x, _sum(branches, x), lower, upper)
     name = sp.Function("p_X")(x)
-    steps: list[tuple[str, sp.Basic]] = [("map", sp.Eq(x, forward, evaluate=False))]
+    equations: list[tuple[str, sp.Basic]] = [("map", sp.Eq(x, forward, evaluate=False))]
     for k, branch in enumerate(branches, 1):
-        steps += [
+        equations += [
             (f"branch {k}", sp.Contains(z, branch.domain, evaluate=False)),
             (f"inverse {k}", sp.Eq(z, branch.inverse, evaluate=False)),
             (f"derivative {k}", sp.Eq(sp.Abs(sp.Derivative(z, x)), branch.magnitude, evaluate=False)),
             (f"term {k}", sp.Eq(sp.Function(f"p_{k}")(x), branch.density, evaluate=False)),
         ]
-    steps += [
+    equations += [
         ("support", sp.Contains(x, sp.Interval(lower, upper), evaluate=False)),
         ("density", sp.Eq(name, density.expression, evaluate=False)),
         ("total", sp.Eq(sp.Integral(name, (x, lower, upper)), density.total(), evaluate=False)),
     ]
-    return BranchDerivation(tuple(steps), forward, density, branches)
+    return BranchDerivation(tuple(equations), forward, density, branches)
 
 
 def _pieces(forward: sp.Expr, z: sp.Symbol, lower: sp.Expr, upper: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:

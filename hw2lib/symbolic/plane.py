@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from .change_of_variables import Density, NotADensity, NotInvertible, _between
-from .steps import Steps
+from .equations import Equations
 
 Pair = tuple[sp.Expr, sp.Expr]
 _SHARES = (0.11, 0.31, 0.52, 0.73, 0.9)  # where a claim about a whole rectangle is tried out
@@ -70,11 +70,11 @@ class PlaneDensity:
 
 
 @dataclass(frozen=True, repr=False)
-class PlaneDerivation(Steps):
+class PlaneDerivation(Equations):
     """A density in the plane, derived by a change of variables.
 
     Attributes:
-        steps: ``inverse``, ``forward``, ``jacobian``, ``determinant``, ``support``, ``density``,
+        equations: ``inverse``, ``forward``, ``jacobian``, ``determinant``, ``support``, ``density``,
             ``total``, ``first`` and ``second`` (the two marginals).
         forward: y as a pair of expressions in z.
         jacobian: ∂z/∂y.
@@ -150,7 +150,7 @@ def change_of_variables_in_the_plane(
     limits = [(v, *side) for v, side in zip(y, support, strict=True)]
     marginals = [density.marginal(k) for k in (0, 1)]
     region = sp.ProductSet(*(sp.Interval(*side) for side in support))
-    steps = (
+    equations = (
         ("inverse", _equal(sp.ImmutableMatrix(base.variables), sp.ImmutableMatrix(inverse))),
         ("forward", _equal(sp.ImmutableMatrix(y), sp.ImmutableMatrix(forward))),
         ("jacobian", _equal(sp.MatrixSymbol("J", 2, 2), jacobian)),
@@ -161,7 +161,7 @@ def change_of_variables_in_the_plane(
         ("first", _equal(sp.Function(f"p_{y[0]}")(y[0]), marginals[0].expression)),
         ("second", _equal(sp.Function(f"p_{y[1]}")(y[1]), marginals[1].expression)),
     )
-    return PlaneDerivation(steps, forward, jacobian, determinant, density)
+    return PlaneDerivation(equations, forward, jacobian, determinant, density)
 
 
 def _magnitude(determinant: sp.Expr, points: list[dict[sp.Symbol, sp.Expr]]) -> sp.Expr:

@@ -20,7 +20,7 @@ from hw2lib.cyclegan.graphs import GraphedStep
 from hw2lib.data.unpaired import UnpairedImages, augment, epoch_order
 from hw2lib.runs.cyclegan_checkpoint import save_cyclegan_state
 from hw2lib.runs.folder import write_csv
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 
 from .interrupt import interruptible
 from .settings import CycleGANConfig
@@ -45,7 +45,7 @@ class CycleGANState:
 
 def build_cyclegan(config: CycleGANConfig) -> CycleGAN:
     """The networks of a configuration, with weights drawn from its seed."""
-    with weights_from(config.seed):
+    with seeded_init(config.seed):
         generators = [ResnetGenerator(config.blocks, config.features, config.upsampling) for _ in range(2)]
         return CycleGAN(*generators, *(PatchDiscriminator(config.features) for _ in range(2)))
 
@@ -96,9 +96,9 @@ class CycleGANLoop:
     ) -> None:
         self.config, self.data, self.state = config, data, state
         self.device, self.out, self.report = device, out, report
-        self.steps = -(-data.steps // config.batch_size)
+        self.steps_per_epoch = -(-data.epoch_length // config.batch_size)
         if config.max_steps:
-            self.steps = min(self.steps, config.max_steps)
+            self.steps_per_epoch = min(self.steps_per_epoch, config.max_steps)
         self.shown: dict[str, float] = {}
 
     def run(self) -> bool:
@@ -122,20 +122,20 @@ class CycleGANLoop:
         """Go on to the end of the epoch, or to the step in which Ctrl-C came."""
         config, state = self.config, self.state
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + state.epoch)
-        needed = self.steps * config.batch_size
+        needed = self.steps_per_epoch * config.batch_size
         splits = self.data.images["trainA"], self.data.images["trainB"]
         orders = [epoch_order(len(images), needed, generator) for images in splits]
         for optimizer in (state.training.generators, state.training.discriminators):
             set_learning_rate(optimizer, learning_rate(config, state.epoch))
         started = time.perf_counter()
-        while state.step < self.steps and not interrupt.requested:
+        while state.step < self.steps_per_epoch and not interrupt.requested:
             place = slice(state.step * config.batch_size, (state.step + 1) * config.batch_size)
             self._step(*(images[order[place]] for images, order in zip(splits, orders, strict=True)))
-            if (state.epoch * self.steps + state.step) % config.checkpoint_every == 0:
+            if (state.epoch * self.steps_per_epoch + state.step) % config.checkpoint_every == 0:
                 started = self._clock(started)
                 self._save()
         self._clock(started)
-        if state.step < self.steps:
+        if state.step < self.steps_per_epoch:
             return False
         state.epoch, state.step = state.epoch + 1, 0
         return True
@@ -147,7 +147,7 @@ class CycleGANLoop:
         x, y = (self._placed(augment(images, config.size, generator)) for images in (a, b))
         losses = state.training(x, y, generator)
         state.step += 1
-        done = state.epoch * self.steps + state.step
+        done = state.epoch * self.steps_per_epoch + state.step
         if done % config.log_every == 0 or done == 1:
             # Reading a loss makes a GPU wait, so only those that are kept are read.
             self.shown = {name: float(value) for name, value in losses.items()}
@@ -174,6 +174,6 @@ class CycleGANLoop:
             "epoch": self.state.epoch,
             "epochs": self.config.epochs,
             "step": self.state.step,
-            "steps": self.steps,
+            "steps_per_epoch": self.steps_per_epoch,
             "losses": self.shown,
         }

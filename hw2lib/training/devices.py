@@ -31,7 +31,7 @@ def compiles(device: torch.device) -> bool:
     return find_spec("triton") is not None and compiler is not None
 
 
-def spare_waiting(config: CycleGANConfig, device: torch.device) -> CycleGANConfig:
+def gpu_settings(config: CycleGANConfig, device: torch.device) -> CycleGANConfig:
     """The settings with what shortens a step, as far as this device offers it.
 
     That is bfloat16 where the hardware multiplies in it. A GPU is also spared its waiting for the CPU, which

@@ -11,7 +11,7 @@ from hw2lib.minimise import minimise
 from hw2lib.vae import VAE
 
 
-def fit(
+def fit_flow(
     flow: AutoregressiveFlow,
     data: Tensor,
     steps: int,

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from lightning.fabric import Fabric
@@ -13,12 +14,26 @@ from torch import Tensor
 from hw2lib.data import MVTecCategory
 from hw2lib.errors import UserError
 from hw2lib.flows import bits_per_dim
-from hw2lib.runs.checkpoint import save_training_state
+from hw2lib.runs.checkpoint import TrainingState, save_training_state
 from hw2lib.runs.folder import write_csv
 
 from .interrupt import Interrupt, interruptible
 
 Report = Callable[[dict], None]
+
+
+class EpochState(TrainingState, Protocol):
+    """The state of a training in epochs.
+
+    Attributes:
+        loss_sum: of the current epoch's images so far, in nats.
+        losses: the rows of losses.csv.
+        train_seconds: that the training took so far.
+    """
+
+    loss_sum: float
+    losses: list[dict]
+    train_seconds: float
 
 
 class EpochLoop:
@@ -30,8 +45,7 @@ class EpochLoop:
         config: settings with ``seed``, ``epochs``, ``batch_size`` and ``checkpoint_every``.
         data: the images.
         split: indices for training and for validation.
-        state: has ``epoch``, ``step``, ``loss_sum``, ``losses``, ``train_seconds`` and all that
-            :func:`~hw2lib.runs.checkpoint.save_training_state` asks for.
+        state: of the training.
         fabric: launched.
         out: folder of the run.
         report: called after each step.
@@ -42,7 +56,7 @@ class EpochLoop:
         config: BaseModel,
         data: MVTecCategory,
         split: tuple[Tensor, Tensor],
-        state,
+        state: EpochState,
         fabric: Fabric,
         out: Path,
         report: Report,
@@ -66,14 +80,14 @@ class EpochLoop:
         """One step of the optimizer on the images of these indices; the mean loss in nats per image."""
         raise NotImplementedError
 
-    def event(self, steps: int, loss: float) -> dict:
-        """What is reported after a step; ``steps`` is their number per epoch."""
+    def event(self, steps_per_epoch: int, loss: float) -> dict:
+        """What is reported after a step."""
         last = self.state.losses[-1] if self.state.losses else {}
         return {
             "epoch": self.state.epoch,
             "epochs": self.config.epochs,
             "step": self.state.step,
-            "steps": steps,
+            "steps_per_epoch": steps_per_epoch,
             "train_bpd": float(bits_per_dim(loss, self.data.features)),
             "val_bpd": last.get("val_bpd"),
         }

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from hw2lib.anomaly import nll_scores
+from hw2lib.anomaly import corrupt, nll_scores
 from hw2lib.flows import MAF, DequantizedPixels, bits_per_dim
 from hw2lib.runs.checkpoint import AVERAGE, MODEL
 from hw2lib.runs.folder import write_csv
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 from hw2lib.statistics import auroc_per_defect
 
 from .loop import EpochLoop
@@ -44,8 +44,14 @@ class MAFState:
 
 def build_maf(config: MAFConfig) -> MAF:
     """The flow of a configuration, with weights drawn from its seed."""
-    with weights_from(config.seed):
-        return MAF(3 * config.size**2, config.hidden_features, config.transforms, config.layout)
+    with seeded_init(config.seed):
+        return MAF(
+            3 * config.size**2,
+            config.hidden_features,
+            config.transforms,
+            config.layout,
+            conditioner=config.conditioner,
+        )
 
 
 def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
@@ -65,7 +71,9 @@ class MAFLoop(EpochLoop):
     def step(self, batch: Tensor) -> float:
         """One step of Adam on the mean negative log-likelihood; returns it in nats per image."""
         state, config = self.state, self.config
-        x = self.share(self.pixels.encode(self.train[batch], generator=self.noise()))
+        noise = self.noise()
+        images = corrupt(self.train[batch], config.corrupted, noise)
+        x = self.share(self.pixels.encode(images, generator=noise))
         state.optimizer.zero_grad(set_to_none=True)
         loss = self.mean(-state.flow.log_prob(x), batch)
         self.fabric.backward(loss)

@@ -31,6 +31,9 @@ class MAFConfig(BaseModel):
         average_decay: d of the moving average of the weights, θ̄ ← d θ̄ + (1 − d) θ after each step.
         clip_norm: gradients whose norm is larger are scaled down to it, in nats per image.
         layout: how the weights are stored, ``staircase`` or ``dense``.
+        conditioner: ``affine``, or ``additive`` for blocks that only shift.
+        corrupted: share of the training values that are replaced by noise, anew in each step: what is left to
+            learn is the background of a likelihood ratio.
         evaluate_epochs: epochs after which the test images are scored.
         checkpoint_every: epochs between checkpoints; 0 keeps only the last.
     """
@@ -48,6 +51,8 @@ class MAFConfig(BaseModel):
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.95
     clip_norm: Annotated[float, Field(gt=0)] = 1e5
     layout: Literal["staircase", "dense"] = "staircase"
+    conditioner: Literal["affine", "additive"] = "affine"
+    corrupted: Share = 0.0
     evaluate_epochs: tuple[Count, ...] = (1, 2, 3, 5, 8, 10, 15, *range(20, 51, 2))
     checkpoint_every: Annotated[int, Field(ge=0)] = 0
 

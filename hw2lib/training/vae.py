@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hw2lib.anomaly import vae_scores
 from hw2lib.flows import DequantizedPixels, bits_per_dim
 from hw2lib.runs.checkpoint import MODEL
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 from hw2lib.vae import VAE, conv_vae
 
 from .loop import EpochLoop
@@ -38,7 +38,7 @@ class VAEState:
 
 def build_vae(config: VAEConfig) -> VAE:
     """The VAE of a configuration, with weights drawn from its seed."""
-    with weights_from(config.seed):
+    with seeded_init(config.seed):
         return conv_vae(config.size, config.channels, config.latent)
 
 
@@ -68,8 +68,8 @@ class VAELoop(EpochLoop):
         return row | {"sigma": float(vae.log_sigma.detach().exp())}
 
     def _set_learning_rates(self) -> None:
-        config, steps = self.config, math.ceil(len(self.train) / self.config.batch_size)
-        done = (self.state.epoch * steps + self.state.step) / (config.epochs * steps)
+        config, steps_per_epoch = self.config, math.ceil(len(self.train) / self.config.batch_size)
+        done = (self.state.epoch * steps_per_epoch + self.state.step) / (config.epochs * steps_per_epoch)
         rates = (config.learning_rate, config.sigma_learning_rate)
         for group, rate in zip(self.state.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * (1 + math.cos(math.pi * done)) / 2

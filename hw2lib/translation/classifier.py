@@ -1,4 +1,4 @@
-"""A small network that tells the two domains apart, trained here: the judge of translations."""
+"""A small network that tells the two domains apart, trained here to judge translations."""
 
 import time
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from hw2lib.data.unpaired import UnpairedImages, augment, to_signed
 from hw2lib.minimise import minimise
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 
 WIDTHS = (16, 32, 64, 64)
 PASSES, LEAST_STEPS, BATCH, LEARNING_RATE = 8, 150, 32, 1e-3
@@ -49,7 +49,7 @@ class DomainClassifier(nn.Module):
 
 
 @dataclass(frozen=True)
-class Judge:
+class TrainedClassifier:
     """A trained classifier and how good it is on real test images.
 
     Attributes:
@@ -67,11 +67,11 @@ class Judge:
     seconds: float
 
     def in_b(self, images: Tensor) -> Tensor:
-        """Which images, uint8 of shape (n, 3, size, size), are taken for domain B; bool of shape (n,)."""
+        """Which images, uint8 of shape (n, 3, size, size), are classified as domain B; bool of shape (n,)."""
         return self._over(images, self.network) > 0
 
     def share_in_b(self, images: Tensor) -> float:
-        """Share of such images that are taken for domain B."""
+        """Share of such images that are classified as domain B."""
         return float(self.in_b(images).double().mean())
 
     def features(self, images: Tensor) -> Tensor:
@@ -84,7 +84,9 @@ class Judge:
         return torch.cat([function(to_signed(part).to(device)).cpu() for part in images.split(64)])
 
 
-def train_judge(data: UnpairedImages, seed: int = 0, device: torch.device | str = "cpu") -> Judge:
+def train_classifier(
+    data: UnpairedImages, seed: int = 0, device: torch.device | str = "cpu"
+) -> TrainedClassifier:
     """Train a classifier on trainA against trainB, with the crops and mirroring of the run's recipe.
 
     Adam on the logistic loss, learning rate 10⁻³ falling to 0 as a cosine; every batch holds as many images
@@ -96,7 +98,7 @@ def train_judge(data: UnpairedImages, seed: int = 0, device: torch.device | str 
         device: where to train.
     """
     started = time.perf_counter()
-    with weights_from(seed):
+    with seeded_init(seed):
         network = DomainClassifier().to(device)
     generator = torch.Generator().manual_seed(seed)
     domains = data.images["trainA"], data.images["trainB"]
@@ -110,12 +112,12 @@ def train_judge(data: UnpairedImages, seed: int = 0, device: torch.device | str 
 
     cosine = partial(CosineAnnealingLR, T_max=steps)
     minimise(loss, network.parameters(), steps, LEARNING_RATE, schedule=cosine)
-    judge = Judge(network.eval().requires_grad_(False), 0.0, 0.0, steps, 0.0)
+    classifier = TrainedClassifier(network.eval().requires_grad_(False), 0.0, 0.0, steps, 0.0)
     everything = {s: torch.ones(len(data.images[s]), dtype=torch.bool) for s in ("testA", "testB")}
-    return Judge(
-        judge.network,
-        _accuracy(judge, data, everything),
-        _accuracy(judge, data, unseen(data)),
+    return TrainedClassifier(
+        classifier.network,
+        _accuracy(classifier, data, everything),
+        _accuracy(classifier, data, unseen(data)),
         steps,
         time.perf_counter() - started,
     )
@@ -132,11 +134,11 @@ def unseen(data: UnpairedImages) -> dict[str, Tensor]:
     }
 
 
-def _accuracy(judge: Judge, data: UnpairedImages, kept: dict[str, Tensor]) -> float:
+def _accuracy(classifier: TrainedClassifier, data: UnpairedImages, kept: dict[str, Tensor]) -> float:
     right = total = 0.0
     for split, keep in kept.items():
         count = int(keep.sum())
-        share = judge.share_in_b(data.images[split][keep]) if count else 0.0
+        share = classifier.share_in_b(data.images[split][keep]) if count else 0.0
         right += count * (share if split == "testB" else 1 - share)
         total += count
     return right / total if total else float("nan")

@@ -19,15 +19,15 @@ def test_metrics(net: CycleGAN, data: UnpairedImages) -> dict[str, float]:
         ``cycle_l1``: mean absolute error; ``identity_l1``: that of F(x) against x, or G(y) against y.
     """
     found = {}
-    for (split, there, back), domain in zip(directions(net), "AB", strict=True):
+    for (split, forward, backward), domain in zip(directions(net), "AB", strict=True):
         x = to_signed(data.images[split])
-        cycled = run_generator(back, run_generator(there, x))
+        cycled = run_generator(backward, run_generator(forward, x))
         mse = (cycled - x).square().mean((1, 2, 3))
         found |= {
             f"cycle_psnr_{domain}": float((10 * torch.log10(4 / mse)).mean()),
             f"cycle_ssim_{domain}": float(structural_similarity(cycled, x).mean()),
             f"cycle_l1_{domain}": float((cycled - x).abs().mean()),
-            f"identity_l1_{domain}": float((run_generator(back, x) - x).abs().mean()),
+            f"identity_l1_{domain}": float((run_generator(backward, x) - x).abs().mean()),
         }
     return found
 

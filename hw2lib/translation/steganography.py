@@ -71,8 +71,8 @@ PERTURBATIONS = (
 
 @torch.no_grad()
 def reconstruction_curve(
-    there: Generator,
-    back: Generator,
+    forward: Generator,
+    backward: Generator,
     x: Tensor,
     perturbations: Iterable[Perturbation] = PERTURBATIONS,
     seed: int = 0,
@@ -83,8 +83,8 @@ def reconstruction_curve(
     hides it in differences of less than a level loses all of it to a disturbance that no eye notices.
 
     Args:
-        there: G, maps images in [−1, 1] to such images.
-        back: F.
+        forward: G, maps images in [−1, 1] to such images.
+        backward: F, maps them back.
         x: images in [−1, 1], shape (n, 3, height, width).
         perturbations: what is done to z.
         seed: of the noise.
@@ -101,12 +101,12 @@ def reconstruction_curve(
         >>> all(row["moved"] == row["size"] == row["error"] for row in rows)
         True
     """
-    z = there(x)
-    undisturbed = back(z)
+    z = forward(x)
+    undisturbed = backward(z)
     rows = []
     for perturbation in perturbations:
         disturbed = perturbation(z, seed)
-        reconstruction = back(disturbed)
+        reconstruction = backward(disturbed)
         rows.append(
             {
                 "kind": perturbation.kind,

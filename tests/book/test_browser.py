@@ -10,6 +10,7 @@ from functools import partial
 from urllib.parse import quote
 
 import pytest
+from prose import CONVERTED
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -17,6 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 pytestmark = [pytest.mark.browser, pytest.mark.book, pytest.mark.slow]
 DIRECTION = {"fa": "rtl", "en": "ltr"}
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 900)}
+NARROW = (1200, 900)  # a laptop's window, in which a line of code of full length still shows
 SECONDS = 30
 FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run "
@@ -108,7 +110,10 @@ def browser(tmp_path_factory):
 
 
 def resize(driver, width: str) -> None:
-    w, h = WIDTHS[width]
+    set_window(driver, *WIDTHS[width])
+
+
+def set_window(driver, w: int, h: int) -> None:
     metrics = {"width": w, "height": h, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
@@ -203,6 +208,18 @@ def test_images_and_fonts_arrive(visits):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_sticks_out(visits, width):
     assert {name: v.overflow[width] for name, v in visits.items() if v.overflow[width]} == {}
+
+
+@pytest.mark.parametrize("language", DIRECTION)
+@pytest.mark.parametrize("path", CONVERTED, ids=lambda path: path.stem)
+def test_code_shows_in_full_in_a_narrow_window(address, browser, language, path):
+    set_window(browser, *NARROW)
+    browser.get(f"{address}/{language}/notebooks/{path.stem}.html")
+    browser.execute_async_script(READY)
+    browser.execute_async_script(LAID_OUT, NARROW[0])
+    cut = """return [...document.querySelectorAll('.cell pre')].filter(e => e.scrollWidth > e.clientWidth)
+        .map(e => `${e.scrollWidth} > ${e.clientWidth}: ${e.textContent.slice(0, 60)}`)"""
+    assert browser.execute_script(cut) == []
 
 
 def test_language_link_leads_to_the_counterpart_and_back(visits, address, browser):

@@ -9,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from prose import PERSIAN, ROOT
+from prose import OPEN_CHAPTERS, PERSIAN, ROOT
 
+from hw2lib import bilingual
 from hw2lib.claims import load_ledger
 
 pytestmark = pytest.mark.book
@@ -21,7 +22,7 @@ CSS_LOADS = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)")
 
 
 class Page(HTMLParser):
-    """Tags with their attributes, style texts, and the words inside <article>."""
+    """Tags with their attributes, style texts, and the words inside <article> but for code."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -33,7 +34,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, {key: value or "" for key, value in attrs}))
-        if tag in ("article", "style", "script"):
+        if tag in ("article", "style", "script", "pre"):
             self.inside.append(tag)
 
     def handle_endtag(self, tag):
@@ -43,7 +44,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if "style" in self.inside:
             self.styles.append(data)
-        elif "article" in self.inside and "script" not in self.inside:
+        elif "article" in self.inside and not {"script", "pre"} & set(self.inside):
             self.article.append(data)
 
     def having(self, key: str) -> list[tuple[str, dict[str, str]]]:
@@ -199,7 +200,7 @@ def test_ledger_page_lists_every_claim(pages):
     assert missing == []
 
 
-def test_settled_claims_link_to_the_box_that_settles_them(pages):
+def test_checked_claims_link_to_the_box_that_checks_them(pages):
     links = {attrs["href"] for _, attrs in pages["book/claims.html"].having("href")}
     for entry in load_ledger():
         page, box = f"notebooks/{entry['notebook']}.html", f"claim-{entry['id'].replace('.', '-').lower()}"
@@ -223,6 +224,40 @@ def test_english_pages_are_english(site):
         assert [text for text in found if text != "فارسی"] == [], path
 
 
+SENTENCE = re.compile(r"[A-Za-z]{2,}(?:[ ,;:]+[A-Za-z]{2,}){2,}")
+
+
+def test_persian_claims_hold_no_english_sentence(site):
+    """Neither in the ledger nor in the boxes; code, formulas and names of two words are no sentences."""
+    still = {entry["id"] for entry in load_ledger() if entry["notebook"][:2] in OPEN_CHAPTERS}
+    found, seen = [], set()
+    for path in files(site, "fa"):
+        for id, words in claim_texts(path.read_text("utf-8")):
+            seen.add(id)
+            if id not in still and (SENTENCE.search(words) or re.search("True|False", words)):
+                found.append((path.name, id, words))
+    assert found == [] and seen == {entry["id"] for entry in load_ledger()}
+
+
+def claim_texts(html: str) -> list[tuple[str, str]]:
+    """Id and words of each claim box and each row of the ledger, without code and formulas."""
+    boxes = re.findall(r'<div class="[^"]*admonition claim[^"]*"[^>]*>(.*?)</div>', html, re.S)
+    ledger = re.search(r'<table class="[^"]*ledger[^"]*"[^>]*>(.*?)</table>', html, re.S)
+    rows = re.findall(r"<tr\b.*?</tr>", ledger[1], re.S)[1:] if ledger else []
+    found = []
+    for part in boxes + rows:
+        part = re.sub(r'<code\b.*?</code>|<span class="math.*?</span>', " ", part, flags=re.S)
+        words = " ".join(re.sub(r"<[^>]+>", " ", part).split())
+        found.append((re.search(r"[A-Z][a-z]*\d\.[\da-z-]+", words)[0], words))
+    return found
+
+
+@pytest.mark.parametrize("words", ["0 of 78 forbidden connections are open", "yes: it agrees, they say"])
+def test_an_english_sentence_is_noticed(words):
+    assert SENTENCE.search(f"اندازه‌گیری‌شده: {words}")
+    assert not SENTENCE.search("اختلاف با MAF و CycleGAN در Adam beta کمتر است")
+
+
 def test_downloads_hold_one_language(site, language):
     sources = site / language / "_sources"
     notebooks, pages = sorted(sources.rglob("*.ipynb")), sorted(sources.rglob("*.md"))
@@ -232,7 +267,26 @@ def test_downloads_hold_one_language(site, language):
             t for c in json.loads(path.read_text("utf-8"))["cells"] for t in c["metadata"].get("tags", [])
         }
         assert f"lang-{language}" in tags and f"lang-{OTHER[language]}" not in tags, path
+        assert bilingual.EDITIONS not in path.read_text("utf-8"), path
     for path in pages:
         text = path.read_text("utf-8")
         assert f"lang-{OTHER[language]}" not in text, path
         assert bool(PERSIAN.search(text)) == (language == "fa"), path
+
+
+NUMBERED = re.compile(
+    r'<span class="(?:section-number|caption-number|eqno|std std-numref)">(.*?)</span>'
+    r'|<a class="reference internal" href="[^"]*#equation-[^"]*">(\([^<]*\))</a>',
+    re.S,
+)
+
+
+def test_numbers_are_in_the_digits_of_the_language(site, language):
+    shown = [
+        re.sub("<[^>]*>", "", match[1] or match[2])
+        for path in files(site, language)
+        for match in NUMBERED.finditer(path.read_text("utf-8"))
+    ]
+    assert len(shown) > 200
+    foreign = "[0-9]" if language == "fa" else "[۰-۹]"
+    assert not [text for text in shown if re.search(foreign, text)]

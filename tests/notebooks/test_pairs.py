@@ -13,10 +13,15 @@ import jupytext
 import nbformat
 import pytest
 from PIL import Image
-from prose import NOTEBOOKS, PAGES, PERSIAN, ROOT, Block, blocks
+from prose import CONVERTED, NOTEBOOKS, PAGES, PERSIAN, ROOT, Block, blocks
+
+from hw2lib.bilingual import EDITIONS
 
 MAX_BYTES = 4_000_000  # sheets of network outputs, in two languages, are what takes the room
 STORED = [path.with_suffix(".ipynb") for path in NOTEBOOKS]
+CODE_WIDTH = 88  # characters of a line of code that the page shows without scrolling
+# What a cell may print, by chapter, with the reason; everything else is shown by table, facts or a figure.
+MAY_PRINT: dict[str, int] = {}
 MATH_FENCE = re.compile(r"^(`{3,})\{math\}\n(.*?)^\1\s*?$", re.M | re.S)
 REFERENCE = re.compile(r"\{(eq|numref|cite(?::[a-z]+)?|doc|ref)\}`([^`]+)`")
 LABEL = re.compile(r"^:(?:label|name):\s*(\S+)|^\(([\w.-]+)\)=$", re.M)
@@ -48,13 +53,42 @@ def facts(text: str) -> dict[str, object]:
     }
 
 
-def differences(fa: Block, en: Block, fa_text: str, en_text: str) -> list[str]:
-    ours, theirs = facts(fa_text), facts(en_text)
-    return [
-        f"{fa.where} and {en.where}: {key} differ: {ours[key]} | {theirs[key]}"
-        for key in ours
-        if ours[key] != theirs[key]
-    ]
+def differences(where: str, fa: str, en: str) -> list[str]:
+    ours, theirs = facts(fa), facts(en)
+    return [f"{where}: {key} differ: {ours[key]} | {theirs[key]}" for key in ours if ours[key] != theirs[key]]
+
+
+def text_faults(block: Block) -> list[str]:
+    """Everything in which the two languages of a cell's words part, those of ``Text(fa, en)``."""
+    found = []
+    for node in ast.walk(ast.parse(block.text)):
+        if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Text":
+            continue
+        where = f"{block.path.name}:{block.line + node.lineno - 1}"
+        named = {word.arg: word.value for word in node.keywords}
+        words = dict(zip(("fa", "en"), node.args, strict=False)) | named
+        if set(words) != {"fa", "en"}:
+            found.append(f"{where}: words in one language")
+            continue
+        fa, en = ("".join(_strings(words[lang])) for lang in ("fa", "en"))
+        if not PERSIAN.search(fa) or PERSIAN.search(en) or not re.search("[A-Za-z]", en):
+            found.append(f"{where}: not Persian and then English: {fa} | {en}")
+        found += differences(where, fa, en)
+    return found
+
+
+def _strings(node: ast.AST) -> list[str]:
+    """The constant strings of an expression, also of an f-string."""
+    parts = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
+    return [part for part in parts if isinstance(part, str)]
+
+
+def caption_faults(block: Block) -> list[str]:
+    """Everything in which the captions of a figure part."""
+    fa, en = (block.captions.get(lang, "") for lang in ("fa", "en"))
+    if not PERSIAN.search(fa) or PERSIAN.search(en) or not en:
+        return [f"{block.where}: no caption in each language"]
+    return differences(block.where, fa, en)
 
 
 def shape(code: str) -> str:
@@ -78,7 +112,7 @@ def pair_faults(path) -> list[str]:
                 continue
             expected = twin
             if block.kind == "prose":
-                found += differences(block, twin, block.text, twin.text)
+                found += differences(block.where, block.text, twin.text)
                 continue
             if not block.figure.get("name") or block.figure["name"] != twin.figure.get("name"):
                 found.append(f"{block.where}: not a figure, or its twin has another name")
@@ -87,7 +121,7 @@ def pair_faults(path) -> list[str]:
                 "lang-en",
             }:
                 found.append(f"{block.where}: the twin has other code or tags")
-            found += differences(block, twin, block.figure["caption"], twin.figure["caption"])
+            found += differences(block.where, block.figure["caption"], twin.figure["caption"])
         elif block.language == "en":
             if block is not expected:
                 found.append(f"{block.where}: no Persian {block.kind} right before it")
@@ -95,8 +129,10 @@ def pair_faults(path) -> list[str]:
             words = re.sub(r"^([:`]{3,})\{.*?^\1\s*?$", "", block.text, flags=re.M | re.S)
             if re.search(r"[^\W\d_]{2,}", words):
                 found.append(f"{block.where}: prose without a language")
-        elif block.figure:
-            found.append(f"{block.where}: a figure without a language")
+        else:
+            found += text_faults(block)
+            if block.figure:
+                found += caption_faults(block)
     return found
 
 
@@ -117,6 +153,18 @@ def test_each_block_is_in_its_language(path):
             assert persian == 0, block.where
 
 
+@pytest.mark.parametrize("path", CONVERTED, ids=name)
+def test_cells_show_instead_of_printing_and_fit_the_page(path):
+    code = [block for block in blocks(path) if block.kind == "code"]
+    for block in code:
+        for k, line in enumerate(block.text.splitlines()):
+            assert len(line) <= CODE_WIDTH, f"{path.name}:{block.line + k}: {len(line)} characters"
+        assert block.language is None, f"{block.where}: a figure stands once, with both captions"
+        assert "lang=" not in block.text, f"{block.where}: a figure is drawn in both languages at once"
+    printed = sum(len(re.findall(r"\bprint\(", block.text)) for block in code)
+    assert printed == MAY_PRINT.get(path.stem[:2], 0)
+
+
 TWIN = (
     '+++ {"tags": ["lang-fa"]}\n# الف\n\n$x_1$ و {eq}`eq-a`\n\n'
     '+++ {"tags": ["lang-en"]}\n# A\n\n$x_1$ and {eq}`eq-a`\n'
@@ -126,9 +174,33 @@ FIGURE = (
 )
 
 
+ONCE = """```{code-cell}
+---
+mystnb:
+  figure:
+    name: fig-a
+    caption:
+      fa: شکل {eq}`eq-a` با $x$
+      en: The figure of {eq}`eq-a` with $x$
+tags: [hide-input]
+---
+f(Text("یک $d$", "one $d$"), title=Text(fa="دو", en="two"))
+```
+"""
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        ONCE.replace("with $x$", "with $y$"),
+        ONCE.replace("of {eq}`eq-a`", ""),
+        ONCE.replace("      en: The figure of {eq}`eq-a` with $x$\n", ""),
+        ONCE.replace("The figure", "شکل"),
+        ONCE.replace("one $d$", "one $D$"),
+        ONCE.replace(', en="two"', ""),
+        ONCE.replace('"two"', '"دو"'),
+        ONCE.replace('"دو"', '"two"'),
+        ONCE.replace(', "one $d$"', ""),
         TWIN.replace("# A", "## A"),
         TWIN.replace("$x_1$ and", "$x_2$ and"),
         TWIN.replace("and {eq}`eq-a`", "and {eq}`eq-b`"),
@@ -145,7 +217,7 @@ FIGURE = (
 def test_a_part_that_strays_is_found(text, tmp_path, monkeypatch):
     monkeypatch.setattr("prose.ROOT", tmp_path)
     path = tmp_path / "page.md"
-    path.write_text(TWIN + FIGURE.format("fa", "fig-0") + FIGURE.format("en", "fig-0"), "utf-8")
+    path.write_text(TWIN + ONCE + FIGURE.format("fa", "fig-0") + FIGURE.format("en", "fig-0"), "utf-8")
     assert pair_faults(path) == []
     path.write_text(text, "utf-8")
     assert pair_faults(path)
@@ -167,18 +239,15 @@ def test_stored_notebooks_match_their_sources():
 
 @pytest.fixture
 def one_notebook(tmp_path, monkeypatch):
-    """The notebook script, looking at a folder with one small source and its own empty ledger."""
+    """The notebook script, looking at a folder with one small source."""
     monkeypatch.setenv("HW2_DATA", str(tmp_path))
     source = tmp_path / "tiny.md"
     cell = nbformat.v4.new_code_cell("import os\nprint(os.environ.get('HW2_DATA'))")
     notebook = nbformat.v4.new_notebook(cells=[cell])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     jupytext.write(notebook, source, fmt="md:myst")
-    (tmp_path / "claims.yml").write_text("[]\n", "utf-8")
     script = load_notebooks_script()
     monkeypatch.setattr(script, "SOURCES", tmp_path)
-    monkeypatch.setattr(script, "ledger_path", lambda: tmp_path / "claims.yml")
-    monkeypatch.setattr(script, "load_ledger", lambda: [])
     return script, source
 
 
@@ -249,14 +318,16 @@ def test_stored_pictures_are_recompressed_without_loss(alpha, mode):
     picture.putalpha(alpha)
     before = io.BytesIO()
     picture.save(before, "PNG", compress_level=0)
-    data = {"image/png": base64.b64encode(before.getvalue()).decode(), "text/plain": "<Figure>"}
+    png = base64.b64encode(before.getvalue()).decode()
+    data = {"image/png": png, "text/plain": "<Figure>", EDITIONS: {"fa": {"image/png": png}}}
     cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", data)])
     load_notebooks_script().recompress(nbformat.v4.new_notebook(cells=[cell]))
-    stored = base64.b64decode(cell.outputs[0].data["image/png"])
-    after = Image.open(io.BytesIO(stored))
-    assert after.mode == mode
-    assert after.convert("RGBA").tobytes() == picture.tobytes()
-    assert len(stored) < len(before.getvalue())
+    for bundle in (cell.outputs[0].data, cell.outputs[0].data[EDITIONS]["fa"]):
+        stored = base64.b64decode(bundle["image/png"])
+        after = Image.open(io.BytesIO(stored))
+        assert after.mode == mode
+        assert after.convert("RGBA").tobytes() == picture.tobytes()
+        assert len(stored) < len(before.getvalue())
     assert cell.outputs[0].data["text/plain"] == "<Figure>"
 
 
@@ -270,12 +341,12 @@ def test_stored_notebook_is_clean(path):
     for cell in code:
         where = f"{path.name}, cell {cell['execution_count']}"
         tags = cell["metadata"].get("tags", [])
-        drawn = any(tag.startswith("lang-") for tag in tags)
+        drawn = "figure" in cell["metadata"].get("mystnb", {})
         for output in cell["outputs"]:
             assert output["output_type"] != "error", f"{where}: an error is stored"
             assert output.get("name") != "stderr", f"{where}: warnings are stored: {output['text']}"
             images = [mime for mime in output.get("data", {}) if mime.startswith("image/")]
-            assert drawn or not images, f"{where}: an image in a cell of no language"
+            assert drawn or not images, f"{where}: an image without a caption"
             text = json.dumps([output.get("text"), output.get("data", {}).get("text/plain")])
             for trace in ("real images", "shared/data", "capsule/t", str(ROOT)):
                 assert trace not in text, f"{where}: made from real data or tied to this machine: {trace}"

@@ -24,7 +24,7 @@ class Shape:
     hidden: tuple[int, ...]
     degrees: object
     transforms: int
-    steps: int | None
+    rectangles: int | None
     seed: int
     batch: int
 
@@ -42,13 +42,13 @@ def shapes(draw) -> Shape:
     )
     if not isinstance(degrees, str):
         degrees = [torch.tensor(d) for d in degrees]
-    steps = draw(st.one_of(st.none(), st.integers(1, 9)))
+    rectangles = draw(st.one_of(st.none(), st.integers(1, 9)))
     return Shape(
         features,
         hidden,
         degrees,
         draw(st.integers(1, 4)),
-        steps,
+        rectangles,
         draw(st.integers(0, 999)),
         draw(st.integers(1, 4)),
     )
@@ -68,7 +68,7 @@ def redraw(module: torch.nn.Module, seed: int) -> None:
 def flows(shape: Shape) -> tuple[MAF, MAF]:
     """The dense reference and its conversion to the staircase, in float64."""
     dense = MAF(
-        shape.features, shape.hidden, shape.transforms, "dense", shape.degrees, shape.seed, shape.steps
+        shape.features, shape.hidden, shape.transforms, "dense", shape.degrees, shape.seed, shape.rectangles
     )
     redraw(dense.double(), shape.seed)
     return dense, dense.to_layout("staircase")
@@ -200,14 +200,14 @@ def test_the_compiled_inverse_reads_each_open_weight_once_and_no_other(shape):
         assert torch.equal(layer.weight[layer.row_starts[seen]], first[seen])
 
 
-@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("normalizing", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @given(shape=shapes())
 @SETTINGS
-def test_one_sample_alone_is_solved_as_in_a_batch(dtype, standardize, shape):
+def test_one_sample_alone_is_solved_as_in_a_batch(dtype, normalizing, shape):
     for flow in flows(shape):
         made, u = flow.blocks[0].to(dtype), noise(shape).to(dtype)
-        together = grouped_inverse(made, u, standardize)
-        alone = torch.cat([compiled_inverse(made, row[None], standardize) for row in u])
+        together = grouped_inverse(made, u, normalizing)
+        alone = torch.cat([compiled_inverse(made, row[None], normalizing) for row in u])
         scale = float(together.abs().max().clamp_min(1))
         assert close(alone / scale, together / scale, 1e-10 if dtype == torch.float64 else 1e-3)

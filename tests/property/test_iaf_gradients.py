@@ -29,7 +29,7 @@ def small_shapes(draw):
 def flows(shape) -> tuple[IAF, IAF]:
     """The dense reference and its conversion to the staircase, in float64."""
     dense = IAF(
-        shape.features, shape.hidden, shape.transforms, "dense", shape.degrees, shape.seed, shape.steps
+        shape.features, shape.hidden, shape.transforms, "dense", shape.degrees, shape.seed, shape.rectangles
     )
     redraw(dense.double(), shape.seed)
     return dense, dense.to_layout("staircase")
@@ -84,12 +84,12 @@ def test_the_three_inverses_agree_in_the_direction_of_the_density(shape):
     for flow in flows(shape):
         for made in flow.blocks:
             x = noise(shape)
-            reference = naive_inverse(made, x, standardize=True)
+            reference = naive_inverse(made, x, normalizing=True)
             mean, log_scale = (part.detach() for part in made(reference))
             assert close((x - mean) * torch.exp(-log_scale), reference)
             scale = float(reference.abs().max().clamp_min(1))
             for solve in (staged_inverse, staged_inverse_plain):
-                assert close(solve(made, x, standardize=True) / scale, reference / scale)
+                assert close(solve(made, x, normalizing=True) / scale, reference / scale)
 
 
 @given(shapes())

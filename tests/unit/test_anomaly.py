@@ -163,7 +163,7 @@ def test_scores_without_a_rank_are_refused(measure, labels, scores, message):
 @pytest.fixture
 def flow():
     torch.manual_seed(0)
-    return MAF(48, (20,), 2)
+    return MAF(48, (20,), 2).double()
 
 
 @pytest.fixture
@@ -175,14 +175,14 @@ def test_scores_are_negative_log_densities(flow, images):
     scores = nll_scores(flow, images)
     assert scores.shape == (7,) and scores.dtype == np.float64
     x = (images.flatten(1) + 0.5) / 128 - 1
-    np.testing.assert_allclose(scores, -flow.log_prob(x).detach().numpy(), rtol=1e-6)
-    np.testing.assert_allclose(nll_scores(flow, images, batch=2), scores, rtol=1e-6)
+    np.testing.assert_allclose(scores, -flow.log_prob(x.double()).detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(nll_scores(flow, images, batch=2), scores, rtol=1e-12)
 
 
 def test_maps_sum_to_the_scores_and_show_the_place(flow, images):
     maps = nll_maps(flow, images)
     assert maps.shape == (7, 4, 4)
-    np.testing.assert_allclose(maps.sum((1, 2)), nll_scores(flow, images), rtol=1e-5)
+    np.testing.assert_allclose(maps.sum((1, 2)), nll_scores(flow, images), rtol=1e-12)
     # A flow whose conditionals are constants sees each pixel alone: only the changed one changes.
     for layer in [layer for block in flow.blocks for layer in block.layers()]:
         layer.load_dense(torch.zeros_like(layer.dense_weight()), layer.bias.detach())

@@ -8,11 +8,11 @@ import torch
 from sklearn.decomposition import PCA
 
 from hw2lib.anomaly.detectors import MeanImage, PCAResidual, PositionwiseGaussian, gaussian_derivatives
-from hw2lib.data import capsule_standin
+from hw2lib.data import synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.baselines import RECORDED_FILES, BaselinesConfig, build_baselines, run_baselines
-from hw2lib.runs.reader import paper_runs, read_table, select
+from hw2lib.runs.reader import paper_runs, read_table
 from hw2lib.statistics import auroc, auroc_per_defect
 
 SMALL = BaselinesConfig(size=16, components=4, widths=(1.0,), stride=1)
@@ -144,7 +144,7 @@ def test_one_image_has_no_covariance():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("baselines") / "run"
-    data = capsule_standin(16, train=30, good=5, per_defect=2)
+    data = synthetic_capsules(16, train=30, good=5, per_defect=2)
     assert run_baselines(SMALL, data, out)
     return out, data
 
@@ -157,7 +157,7 @@ def test_a_run_leaves_scores_of_every_method_and_image(run):
     metrics = json.loads((out / "metrics.json").read_text())
     assert list(metrics) == list(build_baselines(SMALL))
     for method, entry in metrics.items():
-        part = select(table, method=method)
+        part = table[table["method"] == method]
         assert part["file"].tolist() == data.test_files
         areas = auroc_per_defect(part["defect"], part["score"])
         assert {k: v["value"] for k, v in entry["auroc"].items()} == pytest.approx(areas)
@@ -167,13 +167,13 @@ def test_a_run_leaves_scores_of_every_method_and_image(run):
 
 def test_the_test_images_are_not_used_for_fitting(run, tmp_path):
     out, data = run
-    few = capsule_standin(16, train=30, good=5, per_defect=1)
+    few = synthetic_capsules(16, train=30, good=5, per_defect=1)
     run_baselines(SMALL, few, tmp_path / "few")
     tables = [read_table(folder / "scores.csv") for folder in (out, tmp_path / "few")]
     for method in build_baselines(SMALL):
         scores = [
             dict(zip(t["file"].tolist(), t["score"].tolist(), strict=True))
-            for t in (select(table, method=method) for table in tables)
+            for t in (table[table["method"] == method] for table in tables)
         ]
         assert scores[1].items() <= scores[0].items()
 
@@ -194,7 +194,7 @@ def test_the_recorded_run_agrees_with_its_scores():
     (flow, *_) = paper_runs("maf-capsule")
     assert recorded.environment["data"] == flow.environment["data"]
     for method, entry in recorded.metrics.items():
-        part = select(recorded.scores, method=method)
-        assert part["file"].tolist() == select(flow.scores, weights="ema")["file"].tolist()
+        part = recorded.scores[recorded.scores["method"] == method]
+        assert part["file"].tolist() == flow.scores.query("weights == 'ema'")["file"].tolist()
         areas = auroc_per_defect(part["defect"], part["score"])
         assert {k: v["value"] for k, v in entry["auroc"].items()} == pytest.approx(areas, abs=1e-6)

@@ -27,11 +27,13 @@ def by_method(result: dict, features: int) -> dict:
 
 def test_every_pass_of_the_naive_inverse_is_counted():
     rows = by_method(bench_sampling((24,), (8, 8), repeats=2, peers=False), 24)
-    assert list(rows) == ["forward", "staged", "naive"]
+    assert list(rows) == ["forward", "staged", "naive", "jacobi", "jacobi, trained"]
     assert (rows["naive"]["passes"], rows["naive"]["extrapolated"]) == (24, False)
     assert rows["forward"]["ratio_to_forward"] == 1.0
     assert rows["staged"]["note"] == "9 stages"
-    for method in ("staged", "naive"):
+    for method in ("jacobi", "jacobi, trained"):
+        assert 1 < rows[method]["passes"] <= 9 and rows[method]["note"] == "at most 9 passes"
+    for method in ("staged", "naive", "jacobi", "jacobi, trained"):
         assert rows[method]["seconds"] > 0 and rows[method]["ratio_to_forward"] > 0
         assert rows[method]["round_trip_error"] < 1e-4
 

@@ -1,26 +1,27 @@
-"""The ledger of claims: how a verdict comes about, travels with a notebook, and stands in the file."""
+"""The ledger of claims: how a verdict comes about, travels with a notebook, and is told in both languages."""
 
 import json
 import re
 
 import numpy as np
 import pytest
-import yaml
+from prose import OPEN_CHAPTERS
 
+from hw2lib.bilingual import Number
 from hw2lib.claims import (
     MIME,
-    RESULT_KEYS,
-    Settled,
+    ClaimResult,
     Verdict,
-    dump_ledger,
-    harvest,
+    as_row,
+    check_claim,
+    checked_in,
     ledger_path,
     load_ledger,
-    settle,
-    with_results,
+    results,
 )
 from hw2lib.errors import UserError
 
+OLD = next((e["id"] for e in load_ledger() if "evidence" not in e), None)  # while there is one
 NOTEBOOKS = ledger_path().parents[1] / "notebooks"
 ISSUE_2 = (
     "T1.1a T1.1b P1.1 P1.2 P1.3 P1.4 P1.5 Tab1.1 F1.1 F1.2 F1.3 F1.4 F1.5 "
@@ -29,7 +30,7 @@ ISSUE_2 = (
 
 
 def write_notebook(path, *claims):
-    """A notebook whose cells have settled the given claims, among other outputs."""
+    """A notebook whose cells have checked the given claims, among other outputs."""
     outputs = [{"output_type": "execute_result", "data": c._repr_mimebundle_()} for c in claims]
     cells = [
         {"cell_type": "markdown", "source": "text"},
@@ -40,7 +41,7 @@ def write_notebook(path, *claims):
     return path
 
 
-# Settling
+# Checking
 
 
 @pytest.mark.parametrize(
@@ -56,66 +57,98 @@ def write_notebook(path, *claims):
     ],
 )
 def test_the_first_true_condition_is_the_verdict(conditions, verdict):
-    claim = settle("C1.2", measured=0.05, unit="s", **conditions)
-    assert claim == Settled("C1.2", verdict, "0.05", "s")
+    assert check_claim(OLD, measured=0.05, unit="s", **conditions) == ClaimResult(
+        OLD, verdict, measured="0.05", unit="s"
+    )
 
 
 def test_unknown_claims_are_named():
     with pytest.raises(UserError, match="claim C9.9: not in"):
-        settle("C9.9", measured=1, holds=True)
+        check_claim("C9.9", measured=1, holds=True)
 
 
-def test_a_settled_claim_shows_as_a_line_and_travels_as_data():
-    bundle = settle("C1.2", measured=0.05, unit="s", corrected=True)._repr_mimebundle_()
-    assert bundle["text/plain"] == "C1.2: holds with a correction (0.05 s)"
-    assert bundle[MIME] == {
-        "id": "C1.2",
-        "verdict": "holds with a correction",
-        "measured": "0.05",
-        "unit": "s",
-    }
-    assert json.loads(json.dumps(bundle)) == bundle
-    assert settle("P1.1", measured=0)._repr_mimebundle_()["text/plain"] == "P1.1: does not hold (0)"
+# With evidence in both languages
 
 
-# From notebooks to the file
+ENTRY = {
+    "id": "A",
+    "notebook": "n",
+    "evidence": {
+        "fa": "{passes} گذر، {ratio} برابر، و {agree}؛ {eq}`eq-a` و $\\frac{x}{y}$.",
+        "en": "{passes} passes, {ratio} times, and {agree}; {eq}`eq-a` and $\\frac{x}{y}$.",
+    },
+    "conditions": {
+        "agree": {
+            True: {"fa": "یکی‌اند", "en": "they agree"},
+            False: {"fa": "یکی نیستند", "en": "they differ"},
+        }
+    },
+}
+VALUES = {"passes": 49_152, "ratio": Number(-2.345, ".1f")}
 
 
-def test_a_notebook_gives_back_what_it_settled(tmp_path):
-    one, two = settle("P1.1", measured=0, holds=True), settle("C1.2", measured=0.05, unit="s", depends=True)
-    found = harvest(write_notebook(tmp_path / "n.ipynb", one, two))
-    assert found == {"P1.1": one, "C1.2": two} and list(found) == ["P1.1", "C1.2"]
-    assert harvest(write_notebook(tmp_path / "empty.ipynb")) == {}
+@pytest.fixture
+def ledger(monkeypatch):
+    monkeypatch.setattr("hw2lib.claims.load_ledger", lambda: [ENTRY])
 
 
-def test_settling_twice_is_refused(tmp_path):
-    one, other = settle("P1.1", measured=0, holds=True), settle("P1.1", measured=1)
-    with pytest.raises(UserError, match="n.ipynb: claim P1.1 is settled twice"):
-        harvest(write_notebook(tmp_path / "n.ipynb", one, other))
+def test_evidence_is_told_in_both_languages(ledger):
+    result = check_claim("A", values=VALUES, conditions={"agree": np.bool_(True)}, holds=True)
+    formula = "{eq}`eq-a` and $\\frac{x}{y}$"
+    assert result.evidence(ENTRY, "en") == f"49,152 passes, −2.3 times, and they agree; {formula}."
+    persian = "۴۹٬۱۵۲ گذر، \u2066−۲٫۳\u2069 برابر، و یکی‌اند؛ {eq}`eq-a` و $\\frac{x}{y}$."
+    assert result.evidence(ENTRY, "fa") == persian
+    bundle = result._repr_mimebundle_()
+    assert bundle["text/plain"] == "A: holds (passes: 49,152; ratio: −2.3; agree: yes)"
+    assert ClaimResult.from_data(json.loads(json.dumps(bundle[MIME]))) == result
+    row = as_row(ENTRY, result)
+    assert row["values"]["ratio"] == {"fa": "\u2066−۲٫۳\u2069", "en": "−2.3", "value": -2.3}
+    assert row["conditions"] == {"agree": True} and row["evidence"]["fa"] == persian
+    assert as_row(ENTRY, None)["verdict"] is None
 
 
-def test_results_enter_the_ledger_and_old_ones_leave():
-    entries = [
-        {"id": "A", "place": "1", "verdict": "holds", "measured": "old", "unit": "m"},
-        {"id": "B", "place": "2", "verdict": "holds", "measured": "old", "unit": ""},
-        {"id": "C", "place": "3"},
-    ]
-    before = json.dumps(entries)
-    merged = with_results(entries, {"A": Settled("A", Verdict.FAILS, "new", "s")})
-    assert merged == [
-        {"id": "A", "place": "1", "verdict": "does not hold", "measured": "new", "unit": "s"},
-        {"id": "B", "place": "2"},
-        {"id": "C", "place": "3"},
-    ]
-    assert json.dumps(entries) == before
+def test_a_condition_that_failed_says_so(ledger):
+    result = check_claim("A", values=VALUES, conditions={"agree": False})
+    assert "they differ" in result.evidence(ENTRY, "en") and "یکی نیستند" in result.evidence(ENTRY, "fa")
 
 
-def test_the_file_reads_back_and_stays_readable(tmp_path):
-    entries = [{"id": "A", "statement": {"fa": "ژاکوبی پایین‌مثلثی است", "en": "The Jacobian: $J$"}}]
-    text = dump_ledger(entries)
-    assert "ژاکوبی" in text and text.index("id:") < text.index("statement:")
-    (tmp_path / "claims.yml").write_text(text, "utf-8")
-    assert load_ledger(tmp_path / "claims.yml") == entries
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"values": {"passes": 1}, "conditions": {"agree": True}}, "no value for ratio"),
+        ({"values": VALUES | {"more": 1}, "conditions": {"agree": True}}, "no place for more"),
+        ({"values": VALUES}, "expected the conditions"),
+        ({"values": VALUES | {"agree": 1}}, "expected the conditions"),
+        ({"values": VALUES, "conditions": {"agree": True, "other": True}}, "expected the conditions"),
+        ({"values": VALUES | {"ratio": 0.5}, "conditions": {"agree": True}}, "needs a format"),
+        ({"values": VALUES, "conditions": {"agree": True}, "measured": "x"}, "pass values"),
+    ],
+)
+def test_values_that_do_not_fit_the_evidence_are_named(ledger, arguments, message):
+    with pytest.raises(UserError, match=f"claim A: .*{message}"):
+        check_claim("A", **arguments)
+
+
+# From notebooks to the ledger
+
+
+def test_a_notebook_gives_back_what_it_checked(tmp_path):
+    one = check_claim(OLD, measured=0, unit="m", holds=True)
+    two = ClaimResult("X", Verdict.DEPENDS, {"n": {"fa": "۱", "en": "1", "value": 1}}, {"c": True})
+    found = checked_in(write_notebook(tmp_path / "n.ipynb", one, two))
+    assert found == {OLD: one, "X": two} and list(found) == [OLD, "X"]
+    assert checked_in(write_notebook(tmp_path / "empty.ipynb")) == {}
+    assert results(tmp_path) == found
+
+
+def test_checking_twice_is_refused(tmp_path):
+    one, other = (ClaimResult("A", Verdict.HOLDS, measured=text) for text in "12")
+    with pytest.raises(UserError, match="n.ipynb: claim A is checked twice"):
+        checked_in(write_notebook(tmp_path / "n.ipynb", one, other))
+    write_notebook(tmp_path / "n.ipynb", one)
+    write_notebook(tmp_path / "m.ipynb", other)
+    with pytest.raises(UserError, match="claim A is checked by another notebook too"):
+        results(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -155,37 +188,31 @@ def test_an_entry_is_complete_in_both_languages(entry):
         assert re.search("[\u0600-\u06ff]{3}", entry[part]["fa"])
         english = re.sub(r"\$[^$]*\$", "", entry[part]["en"])
         assert re.search("[a-z]{3}", english) and not re.search("[\u0600-\u06ff]", english)
-    given = [key for key in RESULT_KEYS if key in entry]
-    assert given in ([], list(RESULT_KEYS))
-    if given:
-        assert entry["verdict"] in set(Verdict) and entry["measured"]
-
-
-def test_the_file_is_as_the_program_writes_it():
-    """``make rerun`` rewrites the file; nothing but verdicts may change then."""
-    assert yaml.safe_load(dump_ledger(load_ledger())) == load_ledger()
-    assert ledger_path().read_text("utf-8") == dump_ledger(load_ledger())
-
-
-def test_recorded_and_stored_verdicts_agree():
-    """What stands in the ledger is what the stored notebooks have settled, in the notebook it names."""
-    entries = load_ledger()
-    stored = {path.stem: harvest(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
-    settled = {}
-    for name, claims in stored.items():
-        assert not settled.keys() & claims.keys(), f"{name} settles a claim that another notebook has settled"
-        settled |= claims
-    assert with_results(entries, settled) == entries
-    for entry in entries:
-        if entry["notebook"] in stored:
-            assert entry["id"] in stored[entry["notebook"]]
-        else:
-            assert "verdict" not in entry
+    assert not {"verdict", "measured", "unit"} & entry.keys(), "results live in the notebooks' outputs"
 
 
 @pytest.mark.parametrize("entry", load_ledger(), ids=lambda entry: entry["id"])
-def test_the_named_notebook_settles_the_claim(entry):
+def test_evidence_has_the_same_places_in_both_languages(entry):
+    assert ("evidence" in entry) == (entry["notebook"][:2] not in OPEN_CHAPTERS)
+    if "evidence" in entry:
+        places, others = (
+            set(re.findall(r"\{(\w+)\}(?!`)", entry["evidence"][lang])) for lang in ("fa", "en")
+        )
+        assert places == others and set(entry.get("conditions", {})) <= places
+        for case in (True, False):
+            for phrase in (phrases[case] for phrases in entry.get("conditions", {}).values()):
+                assert re.search("[\u0600-\u06ff]{2}", phrase["fa"]) and re.search("[a-z]{2}", phrase["en"])
+
+
+def test_every_claim_is_checked_by_the_notebook_it_names():
+    for entry in load_ledger():
+        assert entry["id"] in checked_in(NOTEBOOKS / f"{entry['notebook']}.ipynb"), entry["id"]
+    assert set(results()) == {entry["id"] for entry in load_ledger()}
+
+
+@pytest.mark.parametrize("entry", load_ledger(), ids=lambda entry: entry["id"])
+def test_the_named_notebook_checks_the_claim(entry):
     source = NOTEBOOKS / f"{entry['notebook']}.md"
     if not source.exists():
         pytest.skip(f"{source.name} is not written yet")
-    assert len(re.findall(rf'settle\(\s*"{re.escape(entry["id"])}"', source.read_text("utf-8"))) == 1
+    assert len(re.findall(rf'check_claim\(\s*"{re.escape(entry["id"])}"', source.read_text("utf-8"))) == 1

@@ -111,7 +111,7 @@ def test_the_power_is_right_for_a_scalar_only(d):
 @pytest.mark.parametrize("kind, scale", [("scalar", "scalar"), ("vector", "vector")])
 def test_every_d_contains_the_concrete_ones(kind, scale):
     size = sp.Symbol("d", integer=True, positive=True)
-    formula = general_coupling(kind).step("determinant").rhs
+    formula = general_coupling(kind).equation("determinant").rhs
     for d in (1, 2, 3, 5):
         at = formula.subs(size, d).doit()
         if kind == "vector":
@@ -121,8 +121,8 @@ def test_every_d_contains_the_concrete_ones(kind, scale):
         else:
             s = sp.Symbol("s", real=True, nonzero=True)
             assert sp.simplify(at - affine_coupling(d, lambda *z, s=s: s, scale=scale).determinant) == 0
-    assert general_coupling("additive").step("determinant").rhs == 1
-    product = general_coupling(kind).step("schur").rhs
+    assert general_coupling("additive").equation("determinant").rhs == 1
+    product = general_coupling(kind).equation("schur").rhs
     assert sp.Determinant(sp.Identity(size)) in product.args
 
 
@@ -155,10 +155,10 @@ def test_the_sign_can_be_negative():
 
 @pytest.mark.parametrize("derivation", [additive_coupling(2), affine_coupling(3, passive=2)])
 def test_inverse_steps(derivation):
-    round_trip = derivation.step("round_trip").rhs
+    round_trip = derivation.equation("round_trip").rhs
     assert list(round_trip) == list(derivation.variables)
     to_x = dict(zip(derivation.variables, derivation.images, strict=True))
-    inverse = derivation.step("inverse_determinant").rhs
+    inverse = derivation.equation("inverse_determinant").rhs
     assert sp.simplify(inverse * derivation.determinant.xreplace(to_x) - 1) == 0
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import hw2lib.data
 from hw2lib.cli import main
-from hw2lib.data import unpaired_standin
+from hw2lib.data import source, synthetic_unpaired
 from hw2lib.data.synthetic import unpaired
 from hw2lib.data.unpaired import load_unpaired, read_image, to_uint8
 from hw2lib.jobs.cyclegan import train_cyclegan
@@ -25,7 +25,7 @@ SETTINGS = ["size=32", "blocks=1", "features=4", "epochs=1", "max_steps=2", "eva
 
 
 @pytest.fixture(scope="module", autouse=True)
-def hasty_judge():
+def hasty_classifier():
     """A classifier that has hardly been trained: what it says is not tested here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier, "LEAST_STEPS", 2)
@@ -65,9 +65,9 @@ def drawn(monkeypatch):
 
     def draw(*arguments):
         calls.append(arguments)
-        return unpaired_standin(*arguments, train=2, test=2)
+        return synthetic_unpaired(*arguments, train=2, test=2)
 
-    monkeypatch.setattr(unpaired, "unpaired_standin", draw)
+    monkeypatch.setattr(source, "synthetic_unpaired", draw)
     return calls
 
 
@@ -134,13 +134,13 @@ def test_a_finished_run_is_judged_again(hw2, trained, root, tmp_path, drawn):
     metrics = read_json(run / "metrics.json")
     write_json(run / "metrics.json", {"test": metrics["test"]})
     code, printed, _ = hw2("evaluate", run, "--data", root, "--device", "cpu")
-    assert code == 0 and "classifier trained here" in printed and "epoch    1  taken for" in printed
+    assert code == 0 and "classifier trained here" in printed and "epoch    1  classified as" in printed
     again = read_json(run / "metrics.json")
     assert again["translation"]["epochs"] == metrics["translation"]["epochs"]
     for (code, _, error), message in (
         (hw2("evaluate", tmp_path, "--data", root), "is this the folder of a run?"),
         (hw2("evaluate", run, "--data", tmp_path), "trainA: no such folder"),
-        (hw2("evaluate", run), "was trained on other images than apple2orange-standin"),
+        (hw2("evaluate", run), "was trained on other images than apple2orange-synthetic"),
     ):
         assert code == 2 and message in error and error.count("\n") == 1
     assert drawn == [("apple2orange", 32, "crop")]
@@ -172,7 +172,7 @@ def test_without_data_quick_runs_draw_fruit(hw2, tmp_path, drawn):
         *assignments,
     )
     assert code == 0 and "finished" in printed and "identical files" not in error
-    assert read_json(tmp_path / "run" / "environment.json")["data"]["name"] == "apple2orange-standin"
+    assert read_json(tmp_path / "run" / "environment.json")["data"]["name"] == "apple2orange-synthetic"
     assert drawn == [("apple2orange", 32, "resize")]
 
 

@@ -35,24 +35,26 @@ def test_field_slice_is_what_moves_a_score(strides, index):
 
 
 def test_instance_norm_reaches_beyond_the_field():
-    judge = PatchDiscriminator(features=2, layers=1).double()
+    discriminator = PatchDiscriminator(features=2, layers=1).double()
     image = torch.randn(3, 32, 32, dtype=torch.float64, generator=seeded())
-    part = receptive_fields.field_slice(judge, 3, 32)
-    for network, outside in ((receptive_fields.convolutions_alone(judge), 0), (judge, 1)):
+    part = receptive_fields.field_slice(discriminator, 3, 32)
+    for network, outside in ((receptive_fields.convolutions_alone(discriminator), 0), (discriminator, 1)):
         influence = receptive_fields.pixel_influence(network, image, 3, 3)
         influence[part, part] = 0
         assert bool(influence.count_nonzero()) == bool(outside)
-    assert not any(isinstance(m, type(judge.layers[3])) for m in receptive_fields.without_norms(judge))
+    assert not any(
+        isinstance(m, type(discriminator.layers[3])) for m in receptive_fields.without_norms(discriminator)
+    )
 
 
 def test_patch_shares_follow_the_region():
-    judge = PatchDiscriminator(features=2)
+    discriminator = PatchDiscriminator(features=2)
     mask = torch.zeros(128, 128, dtype=torch.bool)
-    assert receptive_fields.patch_shares(judge, mask).shape == (14, 14)
-    assert not receptive_fields.patch_shares(judge, mask).any()
-    assert (receptive_fields.patch_shares(judge, ~mask) == 1).all()
+    assert receptive_fields.patch_shares(discriminator, mask).shape == (14, 14)
+    assert not receptive_fields.patch_shares(discriminator, mask).any()
+    assert (receptive_fields.patch_shares(discriminator, ~mask) == 1).all()
     mask[:, 64:] = True
-    shares = receptive_fields.patch_shares(judge, mask)
+    shares = receptive_fields.patch_shares(discriminator, mask)
     assert (shares.diff(dim=1) >= 0).all() and shares[0, 0] == 0 and shares[0, -1] == 1
     # Score 7 sees columns 33 to 102, of which 64 to 102 lie in the region.
     assert float(shares[5, 7]) == pytest.approx(39 / 70)
@@ -87,12 +89,12 @@ def test_textures_differ_in_grain_only():
     assert blurred.diff(dim=3).square().mean() < 0.1 * images.diff(dim=3).square().mean()
 
 
-def test_a_judge_without_norms_says_where():
-    judge = receptive_fields.grain_judge(normed=False, steps=40, size=32, layers=1)
+def test_a_discriminator_without_norms_says_where():
+    discriminator = receptive_fields.grain_discriminator(normed=False, steps=40, size=32, layers=1)
     image, mask = receptive_fields.half_generated(7, size=32)
     with torch.no_grad():
-        scores = judge(image[None])[0, 0]
-    assert receptive_fields.contrast(scores, receptive_fields.patch_shares(judge, mask)) > 0.4
+        scores = discriminator(image[None])[0, 0]
+    assert receptive_fields.contrast(scores, receptive_fields.patch_shares(discriminator, mask)) > 0.4
 
 
 def test_contrast():

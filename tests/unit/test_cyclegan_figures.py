@@ -12,8 +12,8 @@ from hw2lib.cyclegan import TERMS
 from hw2lib.figures import cyclegan_runs as figures
 from hw2lib.runs.folder import write_csv, write_json
 from hw2lib.runs.images import save_grid
-from hw2lib.runs.reader import RecordedRun
-from hw2lib.translation.colours import COLOURS
+from hw2lib.runs.reader import RecordedCycleGAN
+from hw2lib.translation.colour_statistics import COLOURS
 from hw2lib.translation.steganography import PERTURBATIONS
 
 MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", "identity_l1")
@@ -53,7 +53,7 @@ def run(tmp_path_factory):
     metrics = {"test": test, "translation": translation, "colours": colours, "steganography": hidden}
     write_json(out / "metrics.json", metrics)
     save_grid(out / "epoch-02.png", torch.zeros(24, 3, 8, 8, dtype=torch.uint8), columns=6)
-    return RecordedRun(out)
+    return RecordedCycleGAN(out)
 
 
 def texts(fig):

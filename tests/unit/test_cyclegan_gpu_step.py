@@ -49,6 +49,7 @@ def assert_alike(found: list[torch.Tensor], expected: list[torch.Tensor]) -> Non
         torch.testing.assert_close(a.cpu(), b.cpu(), rtol=0, atol=1e-10 if a.ndim == 0 else 1e-7)
 
 
+@pytest.mark.slow
 def test_a_compiled_step_is_the_plain_one(monkeypatch):
     # The traces of the losses and their gradients, run as they are: no C++ is made of them. A break raises.
     monkeypatch.setattr(

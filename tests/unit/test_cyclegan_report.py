@@ -6,9 +6,10 @@ from torch import nn
 
 from hw2lib.cyclegan import CycleGAN
 from hw2lib.data.unpaired import UnpairedImages, to_uint8
+from hw2lib.jobs.cyclegan import contact_sheet
 
 # As a module: by itself, pytest would take the function test_metrics for a test.
-from hw2lib.jobs import cyclegan as report
+from hw2lib.translation import similarity
 
 COUNTS = {"testA": 2, "testB": 3}
 
@@ -55,24 +56,24 @@ def test_metrics_follow_their_formulas_in_both_domains(net, data):
         errors = ((output - image) ** 2).flatten(1).mean(1)
         # Images in [−1, 1] span 2; the mean is over decibels, not over errors.
         expected[f"cycle_psnr_{domain}"] = (10 * torch.log10(2**2 / errors)).mean()
-        expected[f"cycle_ssim_{domain}"] = report.structural_similarity(output, image).mean()
+        expected[f"cycle_ssim_{domain}"] = similarity.structural_similarity(output, image).mean()
         expected[f"cycle_l1_{domain}"] = (output - image).abs().mean()
     for domain, (image, output) in kept.items():
         expected[f"identity_l1_{domain}"] = (output - image).abs().mean()
-    found = report.test_metrics(net, data)
+    found = similarity.test_metrics(net, data)
     assert found == pytest.approx({name: float(value) for name, value in expected.items()}, rel=1e-5)
 
 
 def test_the_rows_of_a_sheet_are_g_f_of_g_f_and_g_of_f(net, data):
     x, y = signed(data, "testA")[[0, 1]], signed(data, "testB")[[0, 2]]  # the first and the last
     rows = [x / 2, 0.25 - x / 2, 0.25 - y, (0.25 - y) / 2]
-    sheet = report.contact_sheet(net, data, columns=2)
+    sheet = contact_sheet(net, data, columns=2)
     assert sheet.shape == (4 * 2, 3, 16, 16) and sheet.dtype == torch.uint8
     for found, expected in zip(sheet.split(2), rows, strict=True):
         assert torch.equal(found, to_uint8(expected))
 
 
 def test_a_sheet_of_more_columns_than_images_repeats_them(net, data):
-    sheet = report.contact_sheet(net, data).unflatten(0, (4, 6))
+    sheet = contact_sheet(net, data).unflatten(0, (4, 6))
     assert torch.equal(sheet[0], to_uint8(signed(data, "testA")[[0, 0, 0, 1, 1, 1]] / 2))
     assert torch.equal(sheet[2], to_uint8(0.25 - signed(data, "testB")[[0, 0, 1, 1, 2, 2]]))

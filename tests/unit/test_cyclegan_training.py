@@ -37,7 +37,7 @@ TINY = CycleGANConfig(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def hasty_judge():
+def hasty_classifier():
     """A classifier that has hardly been trained: what it says is not tested here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier, "LEAST_STEPS", 2)
@@ -66,7 +66,7 @@ def interrupting(at: int):
     """A report that presses Ctrl-C after so many steps."""
 
     def report(event: dict) -> None:
-        if event["epoch"] * event["steps"] + event["step"] == at:
+        if event["epoch"] * event["steps_per_epoch"] + event["step"] == at:
             os.kill(os.getpid(), signal.SIGINT)
 
     return report
@@ -248,7 +248,7 @@ def test_recorded_jobs_go_on_with_a_run_as_it_was_begun(whole, data, tmp_path, m
     job = jobs.JOBS["cyclegan-apple2orange"]
     small = jobs.Job(job.seeds, job.data, (*RECORDED_FILES, "epoch-01.png", "epoch-02.png"), job.run)
     monkeypatch.setattr(jobs, "JOBS", {"cyclegan-apple2orange": small})
-    monkeypatch.setattr(jobs, "load_unpaired", lambda root, size, recipe: data)
+    monkeypatch.setattr(jobs, "load_pair", lambda name, folder, size, recipe: data)
     begun = TINY.model_copy(update={"bfloat16": True})
     out = tmp_path / "runs" / "cyclegan-apple2orange"
     assert not train_cyclegan(begun, data, out, device="cpu", report=interrupting(2))
@@ -262,11 +262,12 @@ def test_recorded_jobs_go_on_with_a_run_as_it_was_begun(whole, data, tmp_path, m
 def test_quick_jobs_draw_their_images(data, tmp_path, monkeypatch):
     drawn = []
 
-    def draw(name, size, recipe):
+    def draw(name, folder, size, recipe):
+        assert folder is None
         drawn.append((name, size, recipe))
         return data
 
-    monkeypatch.setattr(jobs, "unpaired_standin", draw)
+    monkeypatch.setattr(jobs, "load_pair", draw)
     monkeypatch.setattr(jobs, "CYCLEGAN_PROFILES", {"quick": TINY.model_copy(update={"epochs": 1})})
     names = ["cyclegan-apple2orange", "cyclegan-summer2winter"]
     lines = list(jobs.reproduce_jobs("quick", names, None, tmp_path, "cpu"))
@@ -275,7 +276,7 @@ def test_quick_jobs_draw_their_images(data, tmp_path, monkeypatch):
 
 
 def test_a_job_judges_a_run_that_ended_without(whole, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "unpaired_standin", lambda name, size, recipe: data)
+    monkeypatch.setattr(jobs, "load_pair", lambda name, folder, size, recipe: data)
     out = shutil.copytree(whole, tmp_path / "cyclegan-apple2orange-quick")
     metrics = read_json(out / "metrics.json")
     measured = metrics.pop("steganography")

@@ -1,24 +1,28 @@
 """hw2lib.data.download against a server on this machine, and hw2 data."""
 
-import dataclasses
 import hashlib
-import http.server
 import io
 import os
 import re
+import subprocess
 import tarfile
-import threading
 import zipfile
-from types import SimpleNamespace
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from faults import cases, fault
+from typer.testing import CliRunner
 
-from hw2lib.data import transfer
+from hw2lib.cli.data import app
+from hw2lib.data import checksums, download, transfer
 from hw2lib.data.download import DATASETS, fetch, find
 from hw2lib.errors import UserError
 
 IMAGE = os.urandom(300_000)
 FILES = {"capsule/train/good/000.png": IMAGE, "capsule/license.txt": b"terms\n"}
+OTHERS = {"bottle/train/good/000.png": b"bottle", "license.txt": b"terms"}
+NAME = "mvtec_anomaly_detection.tar.xz"
 
 
 def tar_of(files: dict[str, bytes], mode: str = "w:xz") -> bytes:
@@ -32,41 +36,9 @@ def tar_of(files: dict[str, bytes], mode: str = "w:xz") -> bytes:
 
 
 @pytest.fixture
-def server(monkeypatch):
-    """Serves ``body``; every answer breaks off after ``cut`` bytes; ``asked`` are the Range headers."""
-    state = SimpleNamespace(body=tar_of(FILES), cut=None, ranges=True, status=None, asked=[])
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            wanted = self.headers.get("Range")
-            state.asked.append(wanted)
-            if state.status:
-                return self.send_error(state.status)
-            first = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and state.ranges else 0
-            size = len(state.body)
-            if first >= size:
-                self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{size}")
-                self.send_header("Content-Length", "0")
-                return self.end_headers()
-            self.send_response(206 if first else 200)
-            if first:
-                self.send_header("Content-Range", f"bytes {first}-{size - 1}/{size}")
-            self.send_header("Content-Length", str(size - first))
-            self.end_headers()
-            self.wfile.write(state.body[first:][: state.cut])
-
-        def log_message(self, *_):
-            pass
-
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    monkeypatch.setattr(transfer, "RETRY_SECONDS", 0)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
-        state.url = f"http://127.0.0.1:{httpd.server_port}/capsule.tar.xz"
-        yield state
-        httpd.shutdown()
+def server(server):
+    server.body = tar_of(OTHERS | FILES)
+    return server
 
 
 def sha256(content: bytes) -> str:
@@ -78,36 +50,79 @@ def get(server, out, **options):
     return fetch(find("mvtec-capsule"), out, **options)
 
 
+def files_below(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+
+
 def nothing_left(folder) -> bool:
-    return not [p for p in folder.rglob("*") if p.is_file() or p.name.startswith(".unpack")]
+    return not files_below(folder) and not [p for p in folder.rglob(".unpack*")]
 
 
-def test_download_verifies_unpacks_and_leaves_only_the_data(server, tmp_path):
+def complete(out: Path) -> bool:
+    image = out / "mvtec/capsule/train/good/000.png"
+    return image.is_file() and image.read_bytes() == IMAGE and not list(out.glob("*.part"))
+
+
+def official(server, monkeypatch, **changes):
+    """The data set as it would be if the server's archive were the official one."""
+    dataset = replace(find("mvtec-capsule"), urls=(server.url,), sha256=sha256(server.body))
+    return replace(dataset, size=len(server.body), **changes)
+
+
+def test_one_category_is_verified_and_taken_out_of_the_full_archive(server, tmp_path):
     seen = []
     done = get(server, tmp_path, report=lambda here, total: seen.append((here, total)))
     assert done.folders == [tmp_path / "mvtec" / "capsule"]
     assert (done.skipped, done.verified, done.sha256) == (False, True, sha256(server.body))
-    assert {p.relative_to(tmp_path / "mvtec").as_posix() for p in tmp_path.rglob("*") if p.is_file()} == set(
-        FILES
-    )
+    assert files_below(tmp_path / "mvtec") == {*FILES, "capsule.sha256"}
     image = tmp_path / "mvtec" / "capsule" / "train" / "good" / "000.png"
     assert image.read_bytes() == IMAGE
     assert image.stat().st_mode & 0o600 == 0o600  # not the archive's read-only mode
     assert seen[-1] == (len(server.body), len(server.body))
 
 
-def test_already_there_is_skipped_without_asking(server, tmp_path):
+def test_the_files_checksums_are_those_of_sha256sum(server, tmp_path):
+    get(server, tmp_path)
+    listing = tmp_path / "mvtec" / "capsule.sha256"
+    assert f"{sha256(IMAGE)}  train/good/000.png" in listing.read_text().splitlines()
+    try:
+        subprocess.run(["sha256sum", "-c", listing], cwd=tmp_path / "mvtec/capsule", check=True)
+    except FileNotFoundError:
+        pytest.skip("no sha256sum here")
+
+
+def test_already_there_is_checked_without_asking(server, tmp_path):
     get(server, tmp_path)
     server.asked.clear()
-    assert get(server, tmp_path).skipped
-    assert server.asked == []
+    done = get(server, tmp_path)
+    assert done.skipped and done.verified and server.asked == []
+
+
+CHANGES = {
+    "changed": ("A file that has changed since it was fetched.", "A byte of an image is changed.", b"other"),
+    "missing": ("A file that is gone since it was fetched.", "An image is removed.", None),
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    cases("data", "The next `hw2 data get` names the file, and says that it is not verified.", CHANGES),
+)
+def test_what_changed_since_is_named(server, tmp_path, content, request):
+    get(server, tmp_path)
+    image = tmp_path / "mvtec/capsule/train/good/000.png"
+    image.write_bytes(content) if content else image.unlink()
+    with pytest.raises(
+        UserError, match=f"000.png: {'changed' if content else 'missing'} since it was fetched"
+    ):
+        get(server, tmp_path)
 
 
 def test_cut_connections_are_taken_up_in_one_call(server, tmp_path):
     server.cut = 131_072
     get(server, tmp_path)
     assert server.asked == [None, "bytes=131072-", "bytes=262144-"]
-    assert (tmp_path / "mvtec/capsule/train/good/000.png").read_bytes() == IMAGE
+    assert complete(tmp_path)
 
 
 def test_next_call_resumes_from_the_part(server, tmp_path):
@@ -116,57 +131,99 @@ def test_next_call_resumes_from_the_part(server, tmp_path):
         patch.setattr(transfer, "TRIES", 1)
         with pytest.raises(UserError, match="connection lost after 131,072 bytes"):
             get(server, tmp_path)
-    assert (tmp_path / "capsule.tar.xz.part").stat().st_size == 131_072
+    assert (tmp_path / f"{NAME}.part").stat().st_size == 131_072
     server.cut = None
     get(server, tmp_path)
-    assert server.asked == [None, "bytes=131072-"]
-    assert not (tmp_path / "capsule.tar.xz.part").exists()
+    assert server.asked == [None, "bytes=131072-"] and complete(tmp_path)
 
 
 def test_server_without_ranges_sends_everything_anew(server, tmp_path):
     server.ranges = False
-    (tmp_path / "capsule.tar.xz.part").write_bytes(b"something else")
+    (tmp_path / f"{NAME}.part").write_bytes(b"something else")
     get(server, tmp_path)
-    assert (tmp_path / "mvtec/capsule/train/good/000.png").read_bytes() == IMAGE
+    assert complete(tmp_path)
 
 
 @pytest.mark.parametrize("surplus", [0, 10])
 def test_part_as_long_as_the_archive_or_longer(server, tmp_path, surplus):
-    (tmp_path / "capsule.tar.xz.part").write_bytes(server.body + bytes(surplus))
+    (tmp_path / f"{NAME}.part").write_bytes(server.body + bytes(surplus))
     get(server, tmp_path)
-    assert len(server.asked) == (2 if surplus else 1)
+    assert len(server.asked) == (2 if surplus else 1) and complete(tmp_path)
+
+
+def test_a_complete_part_or_archive_of_the_official_kind_needs_no_network(server, tmp_path, monkeypatch):
+    dataset = official(server, monkeypatch)
+    (tmp_path / f"{NAME}.part").write_bytes(server.body)
+    assert fetch(dataset, tmp_path).verified and complete(tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / NAME).write_bytes(server.body)
+    assert fetch(dataset, tmp_path / "other").verified and (tmp_path / "other" / NAME).exists()
+    assert server.asked == []
+
+
+def test_a_mirror_is_asked_where_the_first_address_is_gone(server, tmp_path, monkeypatch):
+    dataset = official(server, monkeypatch)
+    gone = replace(dataset, urls=("http://127.0.0.1:1/gone.tar.xz", server.url))
+    assert fetch(gone, tmp_path).verified and complete(tmp_path)
 
 
 def test_wrong_checksum_removes_the_file(server, tmp_path):
-    with pytest.raises(UserError, match="wrong checksum.*the file was removed") as caught:
-        get(server, tmp_path, sha256="0" * 64)
-    assert "\n" not in str(caught.value)
-    assert nothing_left(tmp_path)
+    for options in ({"sha256": "0" * 64}, {"sha256": None}):
+        with pytest.raises(UserError, match="wrong checksum.*the file was removed") as caught:
+            get(server, tmp_path, **options)
+        assert "\n" not in str(caught.value)
+        assert nothing_left(tmp_path)
 
 
-def test_unknown_checksum_needs_a_word(server, tmp_path):
-    with pytest.raises(UserError, match="give --sha256 or --accept-unverified"):
+def test_another_archive_needs_a_word(server, tmp_path):
+    with pytest.raises(UserError, match="--sha256 or --accept-unverified take another archive"):
         get(server, tmp_path, sha256=None)
-    assert server.asked == []
     done = get(server, tmp_path, sha256=None, accept_unverified=True)
     assert (done.verified, done.sha256) == (False, sha256(server.body))
+    assert files_below(tmp_path / "mvtec") == set(FILES)
+    assert not get(server, tmp_path).verified
 
 
-def test_server_error_and_no_network(server, tmp_path):
-    server.status = 404
-    with pytest.raises(UserError, match="answers 404 Not Found"):
-        get(server, tmp_path)
-    with pytest.raises(UserError, match="cannot be reached") as caught:
-        get(server, tmp_path, url="http://127.0.0.1:1/capsule.tar.xz")
-    assert "\n" not in str(caught.value)
-    assert nothing_left(tmp_path)
+def test_known_copies_are_verified_by_their_files(server, tmp_path, monkeypatch):
+    (tmp_path / "mine.tar").write_bytes(tar_of(OTHERS | FILES, "w"))
+    listing = tmp_path / "copies" / "small.sha256"
+    listing.parent.mkdir()
+    listing.write_text(f"{sha256(IMAGE)}  train/good/000.png\n")
+    monkeypatch.setattr(checksums, "files", lambda package: tmp_path)
+    dataset = replace(find("mvtec-capsule"), copies=("small",))
+    assert fetch(dataset, tmp_path / "data", str(tmp_path / "mine.tar")).verified
+    (tmp_path / "data/mvtec/capsule.sha256").unlink()
+    assert fetch(dataset, tmp_path / "data").verified  # by the copy's list again
+    listing.write_text(f"{sha256(b'other')}  train/good/000.png\n")
+    assert not fetch(dataset, tmp_path / "data").verified
+    with pytest.raises(UserError, match="mine.tar: wrong checksum"):
+        fetch(dataset, tmp_path / "other", str(tmp_path / "mine.tar"))
+    assert not files_below(tmp_path / "other")
 
 
-def test_larger_than_expected(server, tmp_path):
-    small = dataclasses.replace(find("mvtec-capsule"), max_bytes=1000)
-    with pytest.raises(UserError, match="larger than the 1,000 bytes expected"):
-        fetch(small, tmp_path, server.url, accept_unverified=True)
-    assert nothing_left(tmp_path)
+@fault(
+    "archive",
+    "An archive that brings a list of checksums for itself.",
+    "A tar with a wrong image and a capsule.sha256 that fits it, taken with --accept-unverified.",
+    "The list is left out, and the data count as not verified.",
+)
+def test_an_archive_does_not_vouch_for_itself(server, tmp_path):
+    listing = f"{sha256(b'other')}  train/good/000.png\n".encode()
+    server.body = tar_of({"capsule/train/good/000.png": b"other", "capsule.sha256": listing})
+    assert not get(server, tmp_path, sha256=None, accept_unverified=True).verified
+    assert not get(server, tmp_path).verified
+
+
+@pytest.mark.parametrize("size", [128, 256])
+def test_lists_of_the_known_copies_are_whole(size):
+    """219 training images, 132 test images, 109 masks, as the official set has them."""
+    text = (Path(checksums.__file__).parent / "copies" / f"capsule-{size}.sha256").read_text()
+    listed = checksums._parsed(text)
+    counts = {
+        part: sum(name.startswith(part) for name in listed) for part in ("train", "test", "ground_truth")
+    }
+    assert counts == {"train": 219, "test": 132, "ground_truth": 109} and len(listed) == 460
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in listed.values())
 
 
 @pytest.mark.parametrize("bad", ["damaged", "refused"])
@@ -179,7 +236,7 @@ def test_bad_archive_leaves_nothing(server, tmp_path, bad):
 
 
 def test_archive_on_this_disk_is_used_and_kept(tmp_path):
-    archive = tmp_path / "mine.zip"
+    archive = tmp_path / "mine.part"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("apple2orange/trainA/a.jpg", b"x")
     with pytest.raises(UserError, match="wrong checksum"):
@@ -193,27 +250,36 @@ def test_archive_on_this_disk_is_used_and_kept(tmp_path):
 
 def test_registry_is_well_formed():
     for dataset in DATASETS.values():
-        assert dataset.url.startswith("https://") and dataset.url.endswith(f"/{dataset.archive}")
-        assert dataset.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", dataset.sha256)
-        assert dataset.licence and "\n" not in dataset.licence
+        assert all(url.startswith("https://") and url.endswith(f"/{dataset.archive}") for url in dataset.urls)
+        assert re.fullmatch(r"[0-9a-f]{64}", dataset.sha256) and dataset.size > 1e7
+        assert dataset.page.startswith("https://") and "\n" not in dataset.licence
+        assert "shares/38536" not in " ".join(dataset.urls)  # gone since November 2025
     with pytest.raises(UserError, match="no such data set; expected mvtec-capsule"):
         find("mnist")
 
 
 def test_command(server, tmp_path):
-    from typer.testing import CliRunner
-
-    from hw2lib.cli.data import app
-
     run = CliRunner().invoke
     listed = run(app, ["list"]).output
-    assert all(name in listed for name in (*DATASETS, "capsules", "CC BY-NC-SA 4.0"))
+    assert all(name in listed for name in (*DATASETS, "capsules", "CC BY-NC-SA 4.0", "5265 MB"))
+    assert listed.count("verified: the archive's sha256 is known") == len(DATASETS)
+    assert all(dataset.page in listed for dataset in DATASETS.values())
     options = ["--out", str(tmp_path), "--url", server.url]
     got = run(app, ["get", "mvtec-capsule", *options, "--accept-unverified"])
     assert got.exit_code == 0, got.output
-    assert f"not verified; its sha256 was {sha256(server.body)}" in got.output
-    assert "already there" in run(app, ["get", "mvtec-capsule", *options]).output
+    assert "ready, not verified" in got.output and f"its sha256 was {sha256(server.body)}" in got.output
+    assert "already there, not verified" in run(app, ["get", "mvtec-capsule", *options]).output
     made = run(app, ["make", "capsules", "--out", str(tmp_path / "made"), "--size", "16"])
     assert made.exit_code == 0 and (tmp_path / "made" / "train" / "good").is_dir()
     for wrong in (["get", "mnist"], ["make", "mnist", "--out", str(tmp_path / "x")]):
         assert isinstance(run(app, wrong).exception, UserError)
+
+
+def test_a_failed_download_names_the_publishers_page(server, tmp_path):
+    server.status = 404
+    for url in (server.url, "http://127.0.0.1:1/x"):
+        with pytest.raises(UserError, match="the publisher's page is https://www.mvtec.com/") as caught:
+            get(server, tmp_path, url=url)
+        assert "\n" not in str(caught.value)
+    assert nothing_left(tmp_path)
+    assert download.DATASETS["mvtec-capsule"].sha256 == download.DATASETS["mvtec"].sha256

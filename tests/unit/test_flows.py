@@ -19,7 +19,7 @@ from hw2lib.flows import (
     made_masks,
     spread_degrees,
 )
-from hw2lib.flows.made import LOG_SCALE_BOUND
+from hw2lib.flows.made import LOG_SCALE_CLAMP
 
 LAYOUTS = ("staircase", "dense")
 
@@ -231,7 +231,7 @@ def test_log_scales_stop_at_the_bound():
         flow.blocks[0].log_scale.bias.copy_(torch.tensor([100.0, -100.0, 0.0]))
         flow.blocks[0].log_scale.weight.zero_()
     x = torch.ones(1, 3, dtype=torch.float64)
-    assert flow.blocks[0](x)[1].tolist() == [[LOG_SCALE_BOUND, -LOG_SCALE_BOUND, 0.0]]
+    assert flow.blocks[0](x)[1].tolist() == [[LOG_SCALE_CLAMP, -LOG_SCALE_CLAMP, 0.0]]
     for method in ("staged", "naive"):
         torch.testing.assert_close(flow(flow.inverse(x, method))[0].detach(), x)
 
@@ -271,7 +271,7 @@ def test_staircase_gradients_pass_gradcheck():
 
 def test_closed_weights_stay_zero_through_training():
     torch.manual_seed(0)  # ten steps from some other weights fall by less
-    flow = MAF(40, (50, 50), 2, steps=3)
+    flow = MAF(40, (50, 50), 2, rectangles=3)
     optimizer = torch.optim.Adam(flow.parameters(), lr=0.05, weight_decay=0.1)
     x = torch.randn(30, 40, generator=torch.Generator().manual_seed(14))
     before = -float(flow.log_prob(x).mean().detach())

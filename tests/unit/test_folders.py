@@ -2,14 +2,14 @@
 
 import pytest
 
-from hw2lib.data.folders import written_at_once
+from hw2lib.data.folders import atomic_directory
 from hw2lib.errors import UserError
 
 
 def test_an_empty_folder_is_filled_where_it_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = tmp_path.stat().st_ino
-    with written_at_once(".") as part:
+    with atomic_directory(".") as part:
         (part / "images").mkdir()
         (part / "images" / "0.png").write_text("picture")
     assert (tmp_path / "images" / "0.png").read_text() == "picture"
@@ -18,14 +18,14 @@ def test_an_empty_folder_is_filled_where_it_stands(tmp_path, monkeypatch):
 
 def test_a_new_folder_is_there_when_all_is_written(tmp_path):
     out = tmp_path / "deep" / "new"
-    with written_at_once(out) as part:
+    with atomic_directory(out) as part:
         (part / "a").write_text("one")
         assert not out.exists()
     assert [path.name for path in out.iterdir()] == ["a"]
 
 
 def test_what_fails_half_way_leaves_nothing_at_the_place(tmp_path):
-    with pytest.raises(ZeroDivisionError), written_at_once(tmp_path / "new") as part:
+    with pytest.raises(ZeroDivisionError), atomic_directory(tmp_path / "new") as part:
         (part / "a").write_text(str(1 / 0))
     assert not (tmp_path / "new").exists()
 
@@ -39,5 +39,5 @@ def test_what_is_in_the_way_is_named(tmp_path):
         ("file", "already there"),
         ("file/new", "cannot be written"),
     ):
-        with pytest.raises(UserError, match=f"{place}: {message}"), written_at_once(tmp_path / place):
+        with pytest.raises(UserError, match=f"{place}: {message}"), atomic_directory(tmp_path / place):
             pass

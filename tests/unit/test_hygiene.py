@@ -120,8 +120,8 @@ def test_readme_lists_every_chapter(texts):
 
 def test_readme_names_targets_and_commands_that_exist(texts):
     readme, makefile = texts["README.md"], texts["Makefile"]
-    targets = set(re.findall(r"\bmake ([a-z]+)\b", re.sub(r"data make", "", readme))) - {"them"}
-    assert targets and targets <= set(re.findall(r"^([a-z]+):", makefile, re.M))
+    targets = set(re.findall(r"\bmake ([a-z-]+)\b", re.sub(r"data make", "", readme))) - {"them"}
+    assert targets and targets <= set(re.findall(r"^([a-z-]+):", makefile, re.M))
     for command in set(re.findall(r"bin/hw2 ((?:[a-z]+ )?[a-z]+)", readme)):
         words = command.split()
         assert hw2_knows(words) or hw2_knows(words[:1]), command
@@ -146,9 +146,69 @@ def test_make_help_prints_every_target(texts):
         ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     printed = {line.split()[0] for line in done.stdout.splitlines()}
-    assert printed == {"help", "setup", "book", "test", "rerun", "paper", "serve", "clean"}
+    assert printed == set("help setup book check test test-all rerun paper serve clean".split())
     phony = re.search(r"^\.PHONY: (.*)$", texts["Makefile"], re.M)[1].split()
-    assert printed == set(phony)
+    assert printed | {"lint"} == set(phony)
+
+
+def test_every_clone_has_the_line_ends_of_scripts(tracked):
+    """Also where git is told to write CRLF."""
+    names = [str(path.relative_to(ROOT)) for path in tracked]
+    told = subprocess.run(
+        ["git", "check-attr", "eol", "--", *names], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    others = [line for line in told.stdout.splitlines() if not line.endswith("eol: lf")]
+    assert others == []
+
+
+def test_the_package_is_built_by_the_locked_setuptools(texts):
+    """Every editable install, with uv, pip or conda."""
+    joined = "\n".join(
+        texts[name].replace("\n", " ") for name in ("README.md", "environment.yml", "Makefile")
+    )
+    found = re.findall(r"--no-deps(.*?)-e \.", joined)
+    assert len(found) == 4
+    assert all("--no-build-isolation" in options for options in found)
+    assert "setuptools" in locked()
+
+
+def test_every_action_is_pinned_by_its_commit(texts):
+    workflows = [text for name, text in texts.items() if name.startswith(".github/workflows/")]
+    uses = [line.strip(" -") for text in workflows for line in text.splitlines() if "uses:" in line]
+    assert uses
+    assert [
+        use for use in uses if not re.fullmatch(r"uses: [\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)
+    ] == []
+    steps = [
+        step.get("run", "")
+        for text in workflows
+        for job in yaml.safe_load(text)["jobs"].values()
+        for step in job["steps"]
+    ]
+    assert {"make check", ".ci/run"} <= {step.split(" #")[0] for step in steps}
+    assert texts[".ci/run"].endswith("make book\nmake test\n")
+
+
+def test_hooks_run_the_tools_of_make_check(texts):
+    """From .venv, so that nothing is fetched."""
+    (repository,) = yaml.safe_load(texts[".pre-commit-config.yaml"])["repos"]
+    assert repository["repo"] == "local"
+    entries = {hook["entry"].split(" --")[0] for hook in repository["hooks"]}
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", texts["Makefile"], re.M)[1].replace(
+        "$(PY)", ".venv/bin/python"
+    )
+    assert {line.strip("\t@").split(" --")[0].rstrip(" .") for line in lint.splitlines()} | {
+        "make check"
+    } == entries
+    assert {hook["language"] for hook in repository["hooks"]} == {"system"}
+
+
+def test_the_citation_names_version_and_licences(texts):
+    citation = yaml.safe_load(texts["CITATION.cff"])
+    assert citation["version"] == project()["version"]
+    assert citation["license"] == ["MIT", "CC-BY-4.0"] and citation["authors"] == [
+        {"name": "The hw2 authors"}
+    ]
 
 
 def test_every_licence_is_there(texts):

@@ -25,7 +25,7 @@ RUNS = {
     **{name: ("train_cyclegan", CYCLEGAN_PROFILES) for name in jobs.JOBS if name.startswith("cyclegan-")},
 }
 RESUMED = ("train_maf", "train_vae", "train_cyclegan")
-READERS = ("capsule_standin", "load_mvtec", "unpaired_standin", "load_unpaired")
+READERS = ("load_capsules", "load_pair")
 
 
 @pytest.fixture
@@ -141,10 +141,11 @@ def test_a_job_hands_on_seed_folder_device_and_whether_to_resume(handed_on, tmp_
     reader, wanted = arguments["data"]
     assert wanted["size"] == expected.size
     if run == "train_cyclegan":
-        assert reader == "unpaired_standin" and wanted["recipe"] == expected.recipe
+        assert reader == "load_pair" and wanted["recipe"] == expected.recipe
         assert wanted["name"] == name.split("-")[1]
     else:
-        assert reader == "capsule_standin"
+        assert reader == "load_capsules"
+    assert wanted["folder"] is None
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -152,8 +153,8 @@ def test_a_job_reads_the_folder_that_it_is_given(handed_on, tmp_path, name):
     assert jobs.JOBS[name].run("quick", 0, tmp_path / "set", tmp_path / "runs" / "seed-0", "cpu")
     for _, arguments in handed_on:
         reader, wanted = arguments["data"]
-        assert reader == ("load_unpaired" if name.startswith("cyclegan-") else "load_mvtec")
-        assert wanted["root"] == tmp_path / "set" and wanted["size"] == arguments["config"].size
+        assert reader == ("load_pair" if name.startswith("cyclegan-") else "load_capsules")
+        assert wanted["folder"] == tmp_path / "set" and wanted["size"] == arguments["config"].size
 
 
 def test_the_comparison_of_pixels_trains_its_flow_on_the_same_seed(handed_on, tmp_path):
@@ -212,7 +213,7 @@ def test_a_compiler_that_the_environment_names_will_do(gpu, monkeypatch):
 
 def test_a_gpu_that_imitates_bfloat16_is_spared_it(gpu):
     gpu["bf16"] = False
-    found = devices.spare_waiting(CYCLEGAN_PROFILES["paper"], torch.device("cuda"))
+    found = devices.gpu_settings(CYCLEGAN_PROFILES["paper"], torch.device("cuda"))
     assert found.cuda_graphs and found.compile and not found.bfloat16
 
 

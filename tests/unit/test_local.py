@@ -24,7 +24,7 @@ from hw2lib.anomaly.local import (
     top_mean,
 )
 from hw2lib.anomaly.local.densities import place_encoding, silent
-from hw2lib.data import capsule_standin
+from hw2lib.data import synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.statistics import auroc
 from hw2lib.training.settings import override
@@ -34,7 +34,7 @@ SMALL = LocalConfig(size=64, hidden_features=(16,), transforms=2, steps=30, batc
 
 @pytest.fixture(scope="module")
 def capsules():
-    return capsule_standin(64, train=30, good=8, per_defect=4)
+    return synthetic_capsules(64, train=30, good=8, per_defect=4)
 
 
 def texture(n, height, width, seed=0):
@@ -129,7 +129,9 @@ def test_neighbours_are_those_of_scikit_learn():
     for row, column in ((0, 0), (2, 3), (3, 4)):
         for k in range(3):
             query = (test @ density.whiten)[k, row, column]
-            assert float(scores[k, row, column]) == pytest.approx(expected(query, row, column, bank), rel=1e-3)
+            assert float(scores[k, row, column]) == pytest.approx(
+                expected(query, row, column, bank), rel=1e-3
+            )
         others = [image for n, image in enumerate(bank) if n != 5]
         alone = expected(bank[5, row, column], row, column, others)
         assert float(held.scores[5, row, column]) == pytest.approx(alone, rel=1e-3)
@@ -317,7 +319,7 @@ def test_textures_that_are_not_square(shape):
 
 def test_held_out_scores_are_like_those_of_fresh_normal_images(capsules):
     """p-values of normal images that were never seen are about uniform."""
-    more = capsule_standin(64, train=60, good=1, per_defect=1, seed=9).train
+    more = synthetic_capsules(64, train=60, good=1, per_defect=1, seed=9).train
     detector = LocalDetector(SMALL, (64, 64)).fit(more[:30])
     p = detector.p_values(detector.scores(detector.maps(more[30:])))
     assert 0.3 < p.mean() < 0.7

@@ -21,7 +21,10 @@ def scene(n=12, side=48, seed=0, strength=1.5):
 
 
 def exact(maps, masks):
-    return {name: values[0] for name, values in PixelCounts.of(maps, masks).measures(np.ones((1, len(maps)))).items()}
+    return {
+        name: values[0]
+        for name, values in PixelCounts.of(maps, masks).measures(np.ones((1, len(maps)))).items()
+    }
 
 
 def test_two_regions_by_hand():
@@ -85,7 +88,9 @@ def test_aupimo_of_perfect_and_of_blind_maps():
 
 def test_against_anomalib():
     """Its own classes, where it is installed with all that it needs."""
-    metrics = pytest.importorskip("anomalib.metrics", reason="anomalib is not installed", exc_type=ImportError)
+    metrics = pytest.importorskip(
+        "anomalib.metrics", reason="anomalib is not installed", exc_type=ImportError
+    )
     torch = pytest.importorskip("torch")
     maps, masks = scene(9, 400, strength=4)
     scaled = ((maps - maps.min()) / (maps.max() - maps.min())).astype(np.float32)

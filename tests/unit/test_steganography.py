@@ -17,8 +17,8 @@ def images():
     return torch.rand(4, 3, 16, 16, generator=generator, dtype=torch.float64) - 0.5
 
 
-def curve(there, back, x):
-    return {(row["kind"], row["level"]): row for row in reconstruction_curve(there, back, x)}
+def curve(forward, backward, x):
+    return {(row["kind"], row["level"]): row for row in reconstruction_curve(forward, backward, x)}
 
 
 def hiding(share):
@@ -61,15 +61,15 @@ def test_the_low_bits_carry_a_whole_image_only_until_they_are_noisy():
     levels = torch.arange(256, dtype=torch.float64).view(1, 1, 16, 16).expand(1, 3, 16, 16)
     x = (levels * LEVEL - 1).contiguous()
 
-    def there(x):
+    def forward(x):
         high = (((x + 1) / LEVEL).round() // 16).clamp(0, 15)
         return (128 + high) * LEVEL - 1
 
-    def back(z):
+    def backward(z):
         low = ((z + 1) / LEVEL).round() % 16
         return (low * 16 + 8) * LEVEL - 1
 
-    rows = curve(there, back, x)
+    rows = curve(forward, backward, x)
     assert rows["noise", 0.0]["error"] == rows["rounding", 0.0]["error"] == pytest.approx(4, abs=0.1)
     assert rows["noise", 4.0]["error"] > 10 * rows["noise", 4.0]["size"]
     assert rows["jpeg", 50.0]["error"] > 3 * rows["jpeg", 50.0]["size"]

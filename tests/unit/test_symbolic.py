@@ -54,7 +54,7 @@ def test_monotone_maps(base, inverse, expression, support):
     assert all(sp.simplify(a - b) == 0 or a == b for a, b in zip(_ends(derivation), support, strict=True))
     assert derivation.density.total() == 1
     names = ("inverse", "forward", "derivative", "support", "density", "total")
-    assert tuple(name for name, _ in derivation.steps) == names
+    assert tuple(name for name, _ in derivation.equations) == names
     assert derivation._repr_markdown_().count(r"\\[4pt]") == 5
 
 
@@ -82,7 +82,7 @@ def test_branches(base, forward, variable, expression, support, branches):
     assert sp.simplify(derivation.density.expression - expression) == 0
     assert _ends(derivation) == support and len(derivation.branches) == branches
     assert derivation.density.total() == 1
-    assert sum(name.startswith("inverse") for name, _ in derivation.steps) == branches
+    assert sum(name.startswith("inverse") for name, _ in derivation.equations) == branches
     point = sp.Rational(3, 10)
     assert sp.simplify(sum(b.density for b in derivation.branches) - expression).subs(variable, point) == 0
 

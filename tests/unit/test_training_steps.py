@@ -5,7 +5,7 @@ import signal
 import pytest
 import torch
 
-from hw2lib.data import capsule_standin, split_validation
+from hw2lib.data import split_validation, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.experiments import checkerboards
 from hw2lib.flows import DequantizedPixels
@@ -30,7 +30,7 @@ STEPS = 6  # in two epochs of 9 training images in batches of 4, 4 and 1
 
 @pytest.fixture(scope="module")
 def data():
-    return capsule_standin(16, train=10, good=2, per_defect=1)
+    return synthetic_capsules(16, train=10, good=2, per_defect=1)
 
 
 @pytest.fixture(params=MODELS)
@@ -125,3 +125,33 @@ def test_weights_follow_from_the_seed_and_leave_the_random_numbers_alone(build):
     assert torch.equal(torch.rand(3), expected)
     weights = zip(first.parameters(), second.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in weights)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_background_flow_learns_from_spoiled_images_and_is_judged_on_clean_ones(
+    data, tmp_path, monkeypatch, share
+):
+    clean, kept = data.train.flatten(1).double(), {True: [], False: []}
+    encode = DequantizedPixels.encode
+
+    def spy(self, pixels, noise=True, generator=None, **more):
+        for row in pixels.flatten(1).double():
+            kept[noise].append(float((row == clean).double().mean(1).max()))
+        return encode(self, pixels, noise, generator, **more)
+
+    monkeypatch.setattr(DequantizedPixels, "encode", spy)
+    monkeypatch.setattr("hw2lib.training.maf.MAFLoop.evaluate", lambda self: None)
+    monkeypatch.setattr("hw2lib.jobs.maf.finish_maf_run", lambda *arguments: None)
+    settings = MODELS["maf"][1].model_copy(update={"corrupted": share})
+    assert train_maf(settings, data, tmp_path / "run", device="cpu")
+    assert kept[True] == pytest.approx([1 - share] * len(kept[True]), abs=0.08)
+    assert kept[False] and set(kept[False]) == {1.0}
+
+
+def test_the_conditioner_of_the_settings_is_that_of_the_flow():
+    flows = [
+        build_maf(MODELS["maf"][1].model_copy(update={"conditioner": c})) for c in ("affine", "additive")
+    ]
+    x = torch.rand(2, 768)
+    affine, additive = (flow(x)[1] for flow in flows)
+    assert bool((affine != 0).all()) and bool((additive == 0).all())

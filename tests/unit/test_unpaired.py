@@ -38,7 +38,7 @@ def test_splits_shapes_and_files(root):
         "testA": (2, 3, 16, 16),
         "testB": (1, 3, 16, 16),
     }
-    assert data.steps == 4 and data.files["trainA"] == ["0.png", "1.png", "2.png"]
+    assert data.epoch_length == 4 and data.files["trainA"] == ["0.png", "1.png", "2.png"]
     assert load_unpaired(root, size=16, recipe="resize").images["trainA"].shape[-1] == 16
     assert load_unpaired(root, size=16).checksum == data.checksum
 

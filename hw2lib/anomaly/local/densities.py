@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hw2lib.data import split_validation
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
-from hw2lib.seeding import weights_from
+from hw2lib.seeding import seeded_init
 
 from .config import LocalConfig
 
@@ -238,7 +238,7 @@ class ConditionalFlow(LocalDensity):
 
     def build(self, features: int, context: int) -> MAF:
         """The flow, with weights that follow from the seed."""
-        with weights_from(self.config.seed):
+        with seeded_init(self.config.seed):
             self.flow = MAF(features, self.config.hidden_features, self.config.transforms, context=context)
         return self.flow
 

@@ -35,8 +35,8 @@ class LocalDetector(nn.Module):
         UserError: by :meth:`fit`, on fewer than ten images.
 
     Example:
-        >>> from hw2lib.data import capsule_standin
-        >>> data = capsule_standin(32, train=12, good=2, per_defect=1)
+        >>> from hw2lib.data import synthetic_capsules
+        >>> data = synthetic_capsules(32, train=12, good=2, per_defect=1)
         >>> detector = LocalDetector(LocalConfig(size=32), (32, 32)).fit(data.train)
         >>> detector.maps(data.test).shape
         (7, 8, 8)
@@ -143,9 +143,9 @@ class LocalDetector(nn.Module):
 
     def calibrated(self, raw: Mapping[str, Tensor]) -> Tensor:
         """The map from the densities' scores."""
-        return self._whole(torch.stack([c(raw[name]) for name, c in self.calibrations.items()]).mean(0))
+        return self.whole(torch.stack([c(raw[name]) for name, c in self.calibrations.items()]).mean(0))
 
-    def _whole(self, box: Tensor) -> Tensor:
+    def whole(self, box: Tensor) -> Tensor:
         """Maps of the box as maps of the image."""
         maps = box.new_full((len(box), *self.grid), OUTSIDE)
         maps[:, *self.features.box] = box
@@ -175,7 +175,7 @@ class LocalDetector(nn.Module):
                 out = torch.isin(part.images, common[fold])
                 calibration = Calibration(self.config, self.densities[name].inside).fit(part.scores[~out])
                 maps.append(calibration(part.scores[out]))
-            found.append(self._whole(torch.stack(maps).mean(0)))
+            found.append(self.whole(torch.stack(maps).mean(0)))
         maps = torch.cat(found)
         self.normal_map = maps.mean(0)
         self.normal_scores = torch.from_numpy(self.scores(maps.cpu().numpy()))

@@ -1,4 +1,4 @@
-"""Generated capsules: a stand-in for MVTec AD capsule that can be shared, read by the same loader.
+"""Synthetic capsules: a set in the layout of MVTec AD capsule that can be shared, read by the same loader.
 
 A two-coloured capsule with a print lies on a light table. Position, angle, lighting and noise vary
 from image to image, and five kinds of defect are drawn with exact masks: a pixel is defective where
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hw2lib.data.folders import written_at_once
+from hw2lib.data.folders import atomic_directory
 from hw2lib.data.mvtec import MVTecCategory
 from hw2lib.errors import UserError
 
@@ -51,7 +51,7 @@ class _Scene:
     squeeze: tuple[float, float, float] | None = None
 
 
-def capsule_standin(
+def synthetic_capsules(
     size: int = 64, train: int = 48, good: int = 12, per_defect: int = 6, seed: int = 0
 ) -> MVTecCategory:
     """Generated capsules in memory.
@@ -81,7 +81,7 @@ def capsule_standin(
     stack = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
     names = [f"{kind}/{k:03d}.png" for _, kind, k in plan]
     return MVTecCategory(
-        name="capsule-standin",
+        name="capsule-synthetic",
         train=stack[:train],
         train_files=names[:train],
         test=stack[train:],
@@ -98,13 +98,13 @@ def make_capsules(
     """Write generated capsules in the official folder layout of MVTec AD.
 
     Args:
-        out: folder to create; the other arguments as for :func:`capsule_standin`.
+        out: folder to create; the other arguments as for :func:`synthetic_capsules`.
 
     Raises:
         UserError: ``out`` exists and is not an empty folder, or cannot be written; a size or count is too
             small.
     """
-    data = capsule_standin(size, train, good, per_defect, seed)
+    data = synthetic_capsules(size, train, good, per_defect, seed)
     pictures = [
         ("train", name, image, None) for name, image in zip(data.train_files, data.train, strict=True)
     ]
@@ -112,7 +112,7 @@ def make_capsules(
         ("test", name, image, mask)
         for name, image, mask in zip(data.test_files, data.test, data.masks, strict=True)
     ]
-    with written_at_once(out) as part:
+    with atomic_directory(out) as part:
         for split, name, image, mask in pictures:
             _save(part / split / name, image.permute(1, 2, 0).numpy())
             if mask is not None and mask.any():
@@ -147,8 +147,8 @@ def _picture(split: str, kind: str, index: int, size: int, seed: int) -> tuple[n
 def _with_defect(scene: _Scene, kind: str, rng: np.random.Generator) -> _Scene:
     along = float(rng.uniform(-0.45, 0.45))
     if kind == "crack":
-        steps = rng.uniform(0.03, 0.07, 7), rng.normal(0, 0.05, 7)
-        path = np.cumsum(np.stack(steps, 1), 0) + [along - 0.2, rng.uniform(-0.12, 0.12)]
+        moves = rng.uniform(0.03, 0.07, 7), rng.normal(0, 0.05, 7)
+        path = np.cumsum(np.stack(moves, 1), 0) + [along - 0.2, rng.uniform(-0.12, 0.12)]
         return replace(scene, crack=path)
     if kind == "faulty_imprint":
         if rng.random() < 0.5:

@@ -55,10 +55,10 @@ def train(
         raise ValueError(f"domains of dimension {a.dim} and {b.dim}")
     starts = [torch.Generator().manual_seed(1000 * seed + k) for k in range(members)]
     shape = [a.dim, hidden[0], hidden[0], b.dim]
-    judge = [a.dim, hidden[1], hidden[1], 1]
+    discriminator = [a.dim, hidden[1], hidden[1], 1]
     forward = StackedMLP(shape, starts, start, skip)
     backward = forward if one_generator else StackedMLP(shape, starts, start, skip)
-    net = CycleGAN(forward, backward, StackedMLP(judge, starts), StackedMLP(judge, starts))
+    net = CycleGAN(forward, backward, *(StackedMLP(discriminator, starts) for _ in range(2)))
     # A generator used in both directions has its weights in the list twice; an optimizer wants them once.
     parameters = list(dict.fromkeys(net.generator_parameters())), list(net.discriminator_parameters())
     optimizers = [

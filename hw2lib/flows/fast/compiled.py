@@ -42,7 +42,7 @@ def _table_of(made: MADE) -> np.ndarray:
 
 
 def compiled_inverse(
-    made: MADE, given: Tensor, standardize: bool = False, context: Tensor | None = None
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
 ) -> Tensor:
     """The same y as ``staged_inverse`` gives for one sample in float32 or float64; (1, D)."""
     g = given.detach().reshape(-1).numpy()
@@ -54,7 +54,7 @@ def compiled_inverse(
         weight, rows, bias = hidden[0]
         hidden[0] = weight, rows, bias + shift.detach()[0].numpy()
     bound = g.dtype.type(made.bound)
-    _solve(_table_of(made), tuple(hidden), tuple(heads), values, g, bound, standardize)
+    _solve(_table_of(made), tuple(hidden), tuple(heads), values, g, bound, normalizing)
     return torch.from_numpy(y)[None]
 
 
@@ -75,7 +75,7 @@ def _sum(start, weight, begin, values, seen):  # pragma: no cover
 
 
 @njit(cache=True)
-def _solve(stages, hidden, heads, values, given, bound, standardize):  # pragma: no cover
+def _solve(stages, hidden, heads, values, given, bound, normalizing):  # pragma: no cover
     """Fill in ``values``: y, which is looked for, and the hidden layers."""
     layers = len(hidden)
     y, last = values[0], values[layers]
@@ -95,7 +95,7 @@ def _solve(stages, hidden, heads, values, given, bound, standardize):  # pragma:
                 log_scale = bound
             elif log_scale < -bound:
                 log_scale = -bound
-            if standardize:
+            if normalizing:
                 y[row] = (given[row] - mean) * np.exp(-log_scale)
             else:
                 y[row] = given[row] * np.exp(log_scale) + mean

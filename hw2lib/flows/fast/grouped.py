@@ -61,18 +61,18 @@ def _group(stages: Sequence[Stage]) -> Group:
     first, last = stages[0], stages[-1]
     units = tuple((a[0], b[1]) for a, b in zip(first.units, last.units, strict=True))
     ranges = ((first.degree, last.degree), *units, (first.outputs[0], last.outputs[1]))
-    steps = []
+    stage_rows = []
     for stage in stages:
         new, rows = stage.degree - first.degree, []
         for (lo, hi), (start, _) in zip((*stage.units, stage.outputs), ranges[1:], strict=True):
             rows.append((new, lo - start, hi - start))
             new = hi - start
-        steps.append(tuple(rows))
-    return Group(ranges, tuple(steps))
+        stage_rows.append(tuple(rows))
+    return Group(ranges, tuple(stage_rows))
 
 
 def grouped_inverse(
-    made: MADE, given: Tensor, standardize: bool = False, context: Tensor | None = None
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
 ) -> Tensor:
     """The same y as ``staged_inverse`` gives, for float32 and float64 on the CPU; (batch, D)."""
     shift = made.context_shift(context, len(given))
@@ -80,7 +80,7 @@ def grouped_inverse(
     given = given.detach().t().contiguous().numpy()
     values = [np.empty((n, given.shape[1]), given.dtype) for n in (made.features, *made.hidden_features)]
     for group in inverse_groups(made):
-        _solve(group, made, given, values, shift, _standardize if standardize else _scale_and_shift)
+        _solve(group, made, given, values, shift, _normalize if normalizing else _scale_and_shift)
     return torch.from_numpy(values[0]).t()
 
 
@@ -90,7 +90,7 @@ def _solve(
     given: np.ndarray,
     values: list[np.ndarray],
     shift: np.ndarray | None,
-    step: Callable[..., None],
+    transform: Callable[..., None],
 ) -> None:
     """Fill in the group's hidden units and outputs; ``values`` are y and the hidden layers.
 
@@ -114,7 +114,7 @@ def _solve(
         mean, log_scale = np.matmul(corner[:, lo:hi, :new], last[:new]) + old[:, lo:hi]
         np.minimum(log_scale, bound, out=log_scale)
         np.maximum(log_scale, -bound, out=log_scale)
-        step(given[lo:hi], mean, log_scale, y[lo:hi])
+        transform(given[lo:hi], mean, log_scale, y[lo:hi])
 
 
 def _scale_and_shift(given: np.ndarray, mean: np.ndarray, log_scale: np.ndarray, out: np.ndarray) -> None:
@@ -123,7 +123,7 @@ def _scale_and_shift(given: np.ndarray, mean: np.ndarray, log_scale: np.ndarray,
     np.add(log_scale, mean, out=out)
 
 
-def _standardize(given: np.ndarray, mean: np.ndarray, log_scale: np.ndarray, out: np.ndarray) -> None:
+def _normalize(given: np.ndarray, mean: np.ndarray, log_scale: np.ndarray, out: np.ndarray) -> None:
     np.negative(log_scale, out=log_scale)
     np.exp(log_scale, out=log_scale)
     np.subtract(given, mean, out=mean)

@@ -37,7 +37,7 @@ def solve_block(made: MADE, x: Tensor, context: Tensor | None = None) -> tuple[T
     Returns:
         u and α, each (batch, D); log|det ∂u/∂x| is −Σ_i α_i.
     """
-    solution = staged_inverse(made, x.detach(), standardize=True, context=context)
+    solution = staged_inverse(made, x.detach(), normalizing=True, context=context)
     hidden = made.activations(solution, context)
     log_scale = made.log_scale(hidden[-1])
     u, alpha = affine_plain(x, made.mean(hidden[-1]), log_scale, made.bound)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Step:
+class Rectangle:
     """One rectangle: rows lo…hi−1, columns 0…width−1, fully open up to column ``open``."""
 
     lo: int
@@ -32,7 +32,7 @@ class Step:
         return (self.hi - self.lo) * self.width
 
 
-def cut_rows(prefix: Tensor, cuts: list[int]) -> list[Step]:
+def cut_rows(prefix: Tensor, cuts: list[int]) -> list[Rectangle]:
     """Cut the rows of a staircase at the given indices.
 
     Args:
@@ -40,16 +40,17 @@ def cut_rows(prefix: Tensor, cuts: list[int]) -> list[Step]:
         cuts: increasing row indices strictly inside 0…rows.
     """
     edges = [0, *cuts, len(prefix)]
-    steps, offset = [], 0
+    rectangles, offset = [], 0
     for lo, hi in zip(edges, edges[1:], strict=False):
-        step = Step(lo, hi, int(prefix[lo]), int(prefix[hi - 1]), offset)
-        steps.append(step)
-        offset += step.size
-    return steps
+        rectangle = Rectangle(lo, hi, int(prefix[lo]), int(prefix[hi - 1]), offset)
+        rectangles.append(rectangle)
+        offset += rectangle.size
+    return rectangles
 
 
-def _view(weight: Tensor, step: Step) -> Tensor:
-    return weight[step.offset : step.offset + step.size].view(step.hi - step.lo, step.width)
+def _view(weight: Tensor, rectangle: Rectangle) -> Tensor:
+    end = rectangle.offset + rectangle.size
+    return weight[rectangle.offset : end].view(rectangle.hi - rectangle.lo, rectangle.width)
 
 
 class _Product(torch.autograd.Function):
@@ -63,9 +64,10 @@ class _Product(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
         ctx.layer = layer
         y = x.new_empty(layer.out_features, x.shape[1])
-        for step in layer.steps:
-            b = bias[step.lo : step.hi, None]
-            torch.addmm(b, _view(weight, step), x[: step.width], out=y[step.lo : step.hi])
+        for rectangle in layer.rectangles:
+            b = bias[rectangle.lo : rectangle.hi, None]
+            below, above = x[: rectangle.width], y[rectangle.lo : rectangle.hi]
+            torch.addmm(b, _view(weight, rectangle), below, out=above)
         return y
 
     @staticmethod
@@ -76,14 +78,15 @@ class _Product(torch.autograd.Function):
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
             grad_x = torch.zeros(x.shape, dtype=x.dtype, device=x.device)
-            for step in ctx.layer.steps:
-                grad_x[: step.width].addmm_(_view(weight, step).t(), grad[step.lo : step.hi])
+            for rectangle in ctx.layer.rectangles:
+                above = grad[rectangle.lo : rectangle.hi]
+                grad_x[: rectangle.width].addmm_(_view(weight, rectangle).t(), above)
         if ctx.needs_input_grad[1]:
             grad_weight = torch.empty_like(weight)
-            for k, step in enumerate(ctx.layer.steps):
-                block = _view(grad_weight, step)
-                torch.mm(grad[step.lo : step.hi], x[: step.width].t(), out=block)
-                block[:, step.open :].masked_fill_(ctx.layer.closed(k), 0.0)
+            for k, rectangle in enumerate(ctx.layer.rectangles):
+                block = _view(grad_weight, rectangle)
+                torch.mm(grad[rectangle.lo : rectangle.hi], x[: rectangle.width].t(), out=block)
+                block[:, rectangle.open :].masked_fill_(ctx.layer.closed(k), 0.0)
         if ctx.needs_input_grad[2]:
             grad_bias = grad.sum(1)
         return grad_x, grad_weight, grad_bias, None
@@ -126,14 +129,14 @@ class StaircaseLinear(nn.Module):
         if bool((prefix[1:] < prefix[:-1]).any()) or int(prefix[0]) < 0 or int(prefix[-1]) > in_features:
             raise ValueError("prefix must be non-decreasing with values in 0…in_features")
         self.in_features, self.out_features = in_features, len(prefix)
-        self.steps = cut_rows(prefix, cuts)
-        last = self.steps[-1]
+        self.rectangles = cut_rows(prefix, cuts)
+        last = self.rectangles[-1]
         self.weight = nn.Parameter(torch.empty(last.offset + last.size))
         self.bias = nn.Parameter(torch.empty(self.out_features))
-        for k, step in enumerate(self.steps):
-            columns = torch.arange(step.open, step.width)
+        for k, rectangle in enumerate(self.rectangles):
+            columns = torch.arange(rectangle.open, rectangle.width)
             self.register_buffer(
-                f"closed_{k}", columns[None] >= prefix[step.lo : step.hi, None], persistent=False
+                f"closed_{k}", columns[None] >= prefix[rectangle.lo : rectangle.hi, None], persistent=False
             )
         self.reset_parameters()
 
@@ -151,8 +154,8 @@ class StaircaseLinear(nn.Module):
 
     @torch.no_grad()
     def _close(self) -> None:
-        for k, step in enumerate(self.steps):
-            _view(self.weight, step)[:, step.open :].masked_fill_(self.closed(k), 0.0)
+        for k, rectangle in enumerate(self.rectangles):
+            _view(self.weight, rectangle)[:, rectangle.open :].masked_fill_(self.closed(k), 0.0)
 
     def _load_from_state_dict(self, *arguments) -> None:
         super()._load_from_state_dict(*arguments)
@@ -161,7 +164,7 @@ class StaircaseLinear(nn.Module):
     def dense_weight(self) -> Tensor:
         """W ⊙ M as a matrix of shape (out_features, in_features), differentiable."""
         pad = nn.functional.pad
-        rows = [pad(_view(self.weight, s), (0, self.in_features - s.width)) for s in self.steps]
+        rows = [pad(_view(self.weight, s), (0, self.in_features - s.width)) for s in self.rectangles]
         return torch.cat(rows)
 
     def block(self, rows: slice, columns: slice) -> Tensor:
@@ -171,7 +174,7 @@ class StaircaseLinear(nn.Module):
         """
         parts = [
             _view(self.weight, s)[max(rows.start - s.lo, 0) : rows.stop - s.lo, columns]
-            for s in self.steps
+            for s in self.rectangles
             if s.lo < rows.stop and rows.start < s.hi
         ]
         if len(parts) == 1:
@@ -182,13 +185,13 @@ class StaircaseLinear(nn.Module):
     @cached_property
     def row_starts(self) -> Tensor:
         """Where each row begins in the flat weight, shape (out_features,)."""
-        return torch.cat([s.offset + s.width * torch.arange(s.hi - s.lo) for s in self.steps])
+        return torch.cat([s.offset + s.width * torch.arange(s.hi - s.lo) for s in self.rectangles])
 
     @torch.no_grad()
     def load_dense(self, weight: Tensor, bias: Tensor) -> None:
         """Take over weights of shape (out_features, in_features); masked entries are dropped."""
-        for step in self.steps:
-            _view(self.weight, step).copy_(weight[step.lo : step.hi, : step.width])
+        for rectangle in self.rectangles:
+            _view(self.weight, rectangle).copy_(weight[rectangle.lo : rectangle.hi, : rectangle.width])
         self.bias.copy_(bias)
         self._close()
 

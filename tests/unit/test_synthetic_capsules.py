@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hw2lib.data import capsule_standin, capsules_from_environment, load_mvtec, make_capsules
+from hw2lib.data import capsules_from_environment, load_mvtec, make_capsules, synthetic_capsules
 from hw2lib.data.synthetic.capsules import DEFECTS
 from hw2lib.errors import UserError
 
@@ -13,11 +13,11 @@ COUNTS = {"train": 5, "good": 2, "per_defect": 1}
 @pytest.fixture(scope="module")
 def capsules():
     """Enough normal images for a median, at a size at which every defect covers some pixels."""
-    return capsule_standin(32, train=20, good=4, per_defect=4)
+    return synthetic_capsules(32, train=20, good=4, per_defect=4)
 
 
 def test_shapes_follow_the_counts(capsules):
-    assert capsules.name == "capsule-standin" and capsules.size == 32
+    assert capsules.name == "capsule-synthetic" and capsules.size == 32
     assert capsules.train.shape == (20, 3, 32, 32) and capsules.train.dtype == torch.uint8
     assert capsules.test.shape == (4 + 5 * 4, 3, 32, 32) and capsules.test.dtype == torch.uint8
     assert capsules.masks.shape == (24, 32, 32) and capsules.masks.dtype == torch.bool
@@ -27,19 +27,19 @@ def test_shapes_follow_the_counts(capsules):
 
 
 def test_everything_follows_from_the_seed():
-    first, again, other = (capsule_standin(16, seed=seed, **COUNTS) for seed in (0, 0, 1))
+    first, again, other = (synthetic_capsules(16, seed=seed, **COUNTS) for seed in (0, 0, 1))
     assert first.checksum == again.checksum != other.checksum
     for name in ("train", "test", "masks"):
         assert torch.equal(getattr(first, name), getattr(again, name))
         assert not torch.equal(getattr(first, name), getattr(other, name))
-    more = capsule_standin(16, train=7, good=2, per_defect=1)
+    more = synthetic_capsules(16, train=7, good=2, per_defect=1)
     assert torch.equal(more.train[:5], first.train) and torch.equal(more.test, first.test)
 
 
 def test_the_folder_holds_the_same_images(tmp_path):
     (tmp_path / "out").mkdir()  # an empty folder is taken
     make_capsules(tmp_path / "out", 16, seed=1, **COUNTS)
-    read, drawn = load_mvtec(tmp_path / "out", 16), capsule_standin(16, seed=1, **COUNTS)
+    read, drawn = load_mvtec(tmp_path / "out", 16), synthetic_capsules(16, seed=1, **COUNTS)
     for name in ("train", "test", "masks"):
         assert torch.equal(getattr(read, name), getattr(drawn, name)), name
     for name in ("train_files", "test_files", "test_defects"):
@@ -86,7 +86,7 @@ def test_good_images_have_no_mask(capsules, tmp_path):
 )
 def test_impossible_sets_are_refused(values, message, tmp_path):
     with pytest.raises(UserError, match=message):
-        capsule_standin(**values)
+        synthetic_capsules(**values)
     with pytest.raises(UserError, match=message):
         make_capsules(tmp_path / "out", **values)
     assert not list(tmp_path.iterdir())
@@ -103,7 +103,7 @@ def test_full_folders_are_named(tmp_path):
 def test_real_images_come_first_where_they_are_named(tmp_path, monkeypatch):
     monkeypatch.delenv("HW2_DATA", raising=False)
     drawn, generated = capsules_from_environment(16)
-    assert generated and drawn.checksum == capsule_standin(16).checksum
+    assert generated and drawn.checksum == synthetic_capsules(16).checksum
     monkeypatch.setenv("HW2_DATA", str(tmp_path))
     with pytest.raises(UserError, match="mvtec/capsule: no such folder"):
         capsules_from_environment(16)
@@ -114,6 +114,6 @@ def test_real_images_come_first_where_they_are_named(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_every_defect_shows_even_on_few_pixels(seed):
-    data = capsule_standin(16, train=1, good=1, per_defect=3, seed=seed)
+    data = synthetic_capsules(16, train=1, good=1, per_defect=3, seed=seed)
     broken = torch.tensor([defect != "good" for defect in data.test_defects])
     assert torch.equal(data.masks.flatten(1).any(1), broken)

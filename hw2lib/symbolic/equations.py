@@ -7,41 +7,41 @@ from sympy.core.function import AppliedUndef
 
 
 @dataclass(frozen=True)
-class Steps:
+class Equations:
     """Named equations in the order in which they were derived.
 
     A notebook shows them as aligned mathematics. There the arguments of unknown functions are left
     out: s₁(z₁, z₂) is written s₁. The equations themselves keep them.
 
     Attributes:
-        steps: pairs (name, equation).
+        equations: pairs (name, equation).
 
     Example:
         >>> a, b = sp.symbols("a b")
-        >>> Steps((("start", sp.Eq(a, b)),)).step("start")
+        >>> Equations((("start", sp.Eq(a, b)),)).equation("start")
         Eq(a, b)
     """
 
-    steps: tuple[tuple[str, sp.Basic], ...]
+    equations: tuple[tuple[str, sp.Basic], ...]
 
-    def step(self, name: str) -> sp.Basic:
+    def equation(self, name: str) -> sp.Basic:
         """The equation of one step."""
-        return dict(self.steps)[name]
+        return dict(self.equations)[name]
 
-    def only(self, *names: str) -> "Steps":
+    def only(self, *names: str) -> "Equations":
         """Some of the steps, to be shown by themselves.
 
         Raises:
             KeyError: there is no such step.
         """
-        return Steps(tuple((name, self.step(name)) for name in names))
+        return Equations(tuple((name, self.equation(name)) for name in names))
 
     def _repr_markdown_(self) -> str:
-        lines = r" \\[4pt] ".join(_aligned(equation) for _, equation in self.steps)
+        lines = r" \\[4pt] ".join(_aligned(equation) for _, equation in self.equations)
         return f"$$\\begin{{aligned}} {lines} \\end{{aligned}}$$"
 
     def __repr__(self) -> str:
-        return "\n".join(f"{name}: {equation}" for name, equation in self.steps)
+        return "\n".join(f"{name}: {equation}" for name, equation in self.equations)
 
 
 def _aligned(equation: sp.Basic) -> str:

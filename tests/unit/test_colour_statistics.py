@@ -7,15 +7,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw2lib.data import unpaired_standin
-from hw2lib.translation.colours import COLOURS, colour_classes, colour_transitions, filter_share
+from hw2lib.data import synthetic_unpaired
+from hw2lib.translation.colour_statistics import COLOURS, colour_classes, colour_transitions, filter_share
 
 LEVEL = st.integers(0, 255)
 
 
 @pytest.fixture(scope="module")
 def images():
-    return unpaired_standin("apple2orange", 32, "resize", train=2, test=4).images["testA"]
+    return synthetic_unpaired("apple2orange", 32, "resize", train=2, test=4).images["testA"]
 
 
 def name(red, green, blue):

@@ -1,0 +1,5 @@
+"""For the tests and every kernel that pytest starts (`pytest --nbval notebooks`), before torch is loaded."""
+
+from hw2lib.waiting import wait_passively
+
+wait_passively()

@@ -1,0 +1,45 @@
+"""Options and checks that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Profile = Annotated[str, typer.Option(help="quick or paper")]
+Out = Annotated[Path | None, typer.Option(help="folder of the run [default: runs/<model>-<profile>]")]
+Resume = Annotated[bool, typer.Option("--resume", help="go on from the checkpoint in --out")]
+Assignments = Annotated[list[str] | None, typer.Option("--set", help="key=value, may be repeated")]
+Seed = Annotated[int | None, typer.Option(help="random seed", min=0)]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Devices = Annotated[int, typer.Option(help="number of devices", min=1)]
+Capsules = Annotated[
+    Path | None, typer.Option(help="folder of the data; quick runs use a synthetic set without it")
+]
+Pair = Annotated[
+    Path | None,
+    typer.Option(
+        help="folder with trainA, trainB, testA and testB; quick runs use synthetic fruit without it",
+        show_default=False,
+    ),
+]
+Weights = Annotated[str | None, typer.Option(help="of a flow: ema or plain [default: ema]")]
+AsJson = Annotated[bool, typer.Option("--json", help="an object, for programs")]
+
+
+def check_device(device: str) -> None:
+    """UserError for a device that does not exist here."""
+    from hw2lib.errors import UserError
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError(f"--device {device}: expected auto, cpu or cuda")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UserError("--device cuda: no CUDA device is available")
+
+
+def refuse_weights(weights: str | None) -> None:
+    """A VAE run keeps one set of weights, so that --weights says nothing."""
+    if weights is not None:
+        raise typer.BadParameter("a VAE run keeps one set of weights; leave out --weights")

@@ -1,0 +1,23 @@
+"""hw2 translate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def translate(
+    run: Annotated[Path, typer.Argument(help="folder of a CycleGAN run", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(help="image files", show_default=False)],
+    to: Annotated[str, typer.Option(help="domain to translate to, A or B")] = "B",
+    out: Annotated[Path, typer.Option(help="folder that takes the translations")] = Path("translated"),
+    epoch: Annotated[int | None, typer.Option(help="an epoch whose weights the run kept", min=1)] = None,
+) -> None:
+    """Translate images with a trained CycleGAN; each becomes a PNG of the run's image size."""
+    from hw2lib.errors import UserError
+    from hw2lib.jobs.translate import translate_files
+
+    if to not in ("A", "B"):
+        raise UserError(f"--to {to}: expected A or B")
+    for path in translate_files(run, images, to, out, epoch):
+        typer.echo(path)

@@ -1,0 +1,59 @@
+"""Fixtures of the unit tests: a server on this machine that offers an archive, rightly or wrongly."""
+
+import http.server
+import re
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Serves ``body``; every answer breaks off after ``cut`` bytes; ``asked`` are the Range headers.
+
+    ``status`` and ``reason`` replace the answer, ``headers`` are added to it, ``shift`` is how far beside the
+    byte asked for it goes on, and ``silent`` leaves out the length.
+    """
+    from hw2lib.data import transfer
+
+    state = SimpleNamespace(body=b"", cut=None, ranges=True, status=None, reason=None, asked=[])
+    state.headers, state.shift, state.silent = {}, 0, False
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            wanted = self.headers.get("Range")
+            state.asked.append(wanted)
+            if state.status:
+                self.send_response(state.status, state.reason)
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
+            first = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and state.ranges else 0
+            size = len(state.body)
+            if first >= size:
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{size}")
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
+            self.send_response(206 if first else 200)
+            if first:
+                first += state.shift
+                self.send_header("Content-Range", f"bytes {first}-{size - 1}/{size}")
+            if not state.silent:
+                self.send_header("Content-Length", str(size - first))
+            for name, value in state.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(state.body[first:][: state.cut])
+
+        def log_message(self, *_):
+            pass
+
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setattr(transfer, "RETRY_SECONDS", 0)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
+        state.url = f"http://127.0.0.1:{httpd.server_port}/capsule.tar.xz"
+        yield state
+        httpd.shutdown()
