@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.cyclegan import CycleGAN
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
@@ -18,6 +19,7 @@ from hw2lib.vae import VAE
 
 # The settings of each kind of run, and one that no other kind has.
 _KINDS = {
+    "local": (LocalConfig, "densities"),  # before the flow, whose settings it has too
     "maf": (MAFConfig, "transforms"),
     "vae": (VAEConfig, "latent"),
     "cyclegan": (CycleGANConfig, "cycle"),

@@ -5,9 +5,10 @@ L = log(s − m + c) has a tail that is taken as exponential above its quantile 
 
     P(L > ℓ) = (1 − q) · exp(−(ℓ − t)/β)  for ℓ ≥ t,   β = mean of L − t above t.
 
-A calibrated map holds −log₁₀ of it, below t continued along the same line. Where dust is usual the
-tail is heavy, and a speck of dust is nothing; where nothing ever is, it is something. Book:
-eq-cell-p-value.
+A calibrated map holds −log₁₀ of it. Below t, where 19 of 20 normal cells lie, it goes on from v = −log₁₀
+(1 − q) with the same slope and never below 0, as v · exp((ℓ − t)/(β v ln 10)): an order, not a probability.
+Where dust is usual the tail is heavy, and a speck of dust is nothing; where nothing ever is, it is
+something. Book: eq-cell-p-value.
 """
 
 import math
@@ -67,8 +68,10 @@ class Calibration(nn.Module):
 
     def forward(self, scores: Tensor) -> Tensor:
         """−log₁₀ of the probability of each cell's score among normal ones; (n, rows, columns)."""
-        nats = (self._log(scores) - self.threshold) / self.scale - math.log(1 - self.order)
-        return torch.where(self.inside, nats / math.log(10), OUTSIDE)
+        excess = (self._log(scores) - self.threshold) / (self.scale * math.log(10))
+        start = -math.log10(1 - self.order)
+        maps = torch.where(excess > 0, start + excess, start * (excess.clamp(max=0) / start).exp())
+        return torch.where(self.inside, maps, OUTSIDE)
 
     def _log(self, scores: Tensor) -> Tensor:
         return ((scores - self.lowest).clamp(min=0) + self.offset).log()

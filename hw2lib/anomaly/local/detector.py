@@ -69,7 +69,7 @@ class LocalDetector(nn.Module):
         if mask is None:
             mask = np.ones(self.shape, bool)
         share = mask.reshape(self.grid[0], self.config.cell, self.grid[1], self.config.cell).mean((1, 3))
-        self.prepare(torch.from_numpy(share >= 0.5))
+        self.prepare(torch.from_numpy(share >= 0.5).to(self.mean.device))
 
     def prepare(self, inside: Tensor) -> None:
         """Make what describes and judges the cells of ``inside``, booleans (rows, columns)."""
