@@ -56,7 +56,7 @@ class ClaimResult:
         came_out = {name: localize(value, "en") for name, value in self.conditions.items()}
         named = {name: value["en"] for name, value in self.values.items()} | came_out
         shown = self._old_text() or "; ".join(f"{name}: {value}" for name, value in named.items())
-        data = {"id": self.id, "verdict": self.verdict.value}
+        data: dict[str, Any] = {"id": self.id, "verdict": self.verdict.value}
         old = {"measured": self.measured, "unit": self.unit}
         data |= old if self.measured else {"values": self.values, "conditions": self.conditions}
         return {"text/plain": f"{self.id}: {self.verdict.value} ({shown})", MIME: data}

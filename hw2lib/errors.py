@@ -1,6 +1,7 @@
 """Errors that a person can act on."""
 
 import re
+from collections.abc import Callable
 
 # Control characters of both sets, overrides of the writing direction, and bytes that are no UTF-8.
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -24,3 +25,16 @@ class UserError(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message))
+
+
+def refusal(call: Callable[[], object], *errors: type[Exception]) -> str:
+    """With what error, as code in Markdown, a call is refused; the error itself is raised if it is another.
+
+    Raises:
+        ValueError: the call is not refused.
+    """
+    try:
+        call()
+    except errors as error:
+        return f"`{type(error).__name__}: {error}`"
+    raise ValueError("the call went through")

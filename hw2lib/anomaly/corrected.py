@@ -6,7 +6,7 @@ explanation: anomalous images may be too likely (typicality), likelihood may mea
 """
 
 from io import BytesIO
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from hw2lib.errors import UserError
 
 from .scores import image_bits_per_dim
 
-_FORMATS = {
+_FORMATS: dict[str, dict[str, Any]] = {
     "png": {"format": "PNG", "compress_level": 9},
     "jpeg2000": {"format": "JPEG2000", "irreversible": False},
 }
@@ -36,13 +36,13 @@ def typicality_scores(nll: ArrayLike, training_nll: ArrayLike) -> np.ndarray:
     Returns:
         Nats, shape (n,).
 
-    Source: Nalisnick et al. 2019, section 3, for batches of one image.
+    Source: Nalisnick et al. 2019, for batches of one image.
 
     Example:
         >>> typicality_scores([1.0, 5.0], [2.0, 4.0]).tolist()
         [2.0, 2.0]
     """
-    return np.abs(np.asarray(nll, dtype=float) - np.mean(training_nll))
+    return np.abs(np.asarray(nll, dtype=float) - np.asarray(training_nll).mean())
 
 
 def compressed_bits(images: Tensor, file: Literal["png", "jpeg2000"] = "png") -> np.ndarray:
@@ -79,7 +79,7 @@ def complexity_scores(nll: ArrayLike, images: Tensor, file: Literal["png", "jpeg
     Returns:
         Bits, shape (n,).
 
-    Source: Serrà et al. 2020, equation 1; book: eq-dequantization.
+    Source: Serrà et al. 2020; book: eq-dequantization.
     """
     features = images[0].numel()
     total = image_bits_per_dim(np.asarray(nll, dtype=float), features) * features
@@ -95,7 +95,7 @@ def ratio_scores(nll: ArrayLike, background_nll: ArrayLike) -> np.ndarray:
         nll: −log p under the model of normal images, shape (n,).
         background_nll: the same under a model trained on images whose content is spoiled (:func:`corrupt`).
 
-    Source: Ren et al. 2019, equation 3.
+    Source: Ren et al. 2019.
 
     Example:
         >>> ratio_scores([5.0, 4.0], [3.0, 4.0]).tolist()
@@ -112,7 +112,7 @@ def corrupt(images: Tensor, share: float, generator: torch.Generator | None = No
         share: the probability, in [0, 1).
         generator: draws as much for every share above 0.
 
-    Source: Ren et al. 2019, section 3: perturbations for training the background model.
+    Source: Ren et al. 2019: perturbations for training the background model.
     """
     if share == 0:
         return images

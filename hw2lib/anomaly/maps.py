@@ -74,7 +74,7 @@ def map_scores(maps: np.ndarray, normal_maps: np.ndarray, top: int = 1, sigma: f
     Raises:
         UserError: ``top`` is not between 1 and the number of cells.
 
-    Source: the maximum as in Defard et al. 2021; for sums over the highest pixels see Roth et al. 2022.
+    Source: the maximum as in Defard et al. 2021, the mean of the highest as in Pang et al. 2021.
 
     Example:
         >>> maps = np.array([[[0.0, 1.0], [5.0, 3.0]]])

@@ -52,7 +52,7 @@ def bench_step(
     place = resolve_device(device)
     x, y = (torch.rand(2, 1, 3, size, size, device=place) * 2 - 1).unbind()
 
-    def arrangement(batched: bool = True, **options: bool) -> Callable[[], float]:
+    def arrangement(batched: bool = True, **options: bool) -> Callable[[], object]:
         settings = {"size": size, "blocks": blocks, "features": features}
         config = validated(CycleGANConfig, settings | options, "hw2 bench cyclegan:")
         step = build_training(config, place)

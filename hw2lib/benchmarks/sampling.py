@@ -69,12 +69,13 @@ def bench_sampling(
     Returns:
         A dictionary for JSON: the setting, and under ``rows`` one dictionary per :class:`SamplingRow`.
     """
-    rows = []
+    rows: list[SamplingRow] = []
     for d in features:
         report(f"D = {d:,}: forward pass and staged inverse")
         rows += _own_rows(d, hidden_features, repeats, report)
         if peers and d <= PEER_LIMIT:
-            forward = next(r.seconds for r in rows if r.features == d and r.method == "forward")
+            times = (r.seconds for r in rows if r.features == d and r.method == "forward")
+            forward = next(seconds for seconds in times if seconds is not None)
             for name in PEERS:
                 report(f"D = {d:,}: {name}")
                 rows.append(_peer_row(name, d, hidden_features, forward))

@@ -4,6 +4,8 @@ Torch and the rest are imported inside the commands, so that ``hw2 --help`` answ
 """
 
 import sys
+from io import TextIOWrapper
+from typing import Any
 
 import typer
 
@@ -37,14 +39,15 @@ def options(version: bool = typer.Option(False, "--version", callback=_version, 
 
 
 # What typer raises for wrong arguments: click's UsageError or, in later versions, that of typer's own copy.
-UsageError = typer.BadParameter.__base__
+UsageError: type[Any] = typer.BadParameter.__base__ or typer.BadParameter
 
 
 def main() -> None:
     """Run the command; an error a person can act on is one line and exit code 2."""
     wait_passively()
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # what an encoding lacks is no reason to stop
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what an encoding lacks is no reason to stop
     try:
         sys.exit(app(standalone_mode=False))
     except UserError as error:

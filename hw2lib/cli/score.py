@@ -53,11 +53,13 @@ def score(
         raise typer.BadParameter(f"{run}: a run of kind {kind} takes one --data and draws no --maps")
     if kind == "vae":
         refuse_weights(weights)
-        model, config = load_vae(run)
+        vae, settings = load_vae(run)
+        category = load_mvtec(data[0], settings.size)
+        rows = score_table(vae, category)
     else:
-        model, config = load_flow(run, weights or "ema")
-    category = load_mvtec(data[0], config.size)
-    rows = score_table(model, category) if kind == "vae" else flow_score_table(model, category)
+        flow, config = load_flow(run, weights or "ema")
+        category = load_mvtec(data[0], config.size)
+        rows = flow_score_table(flow, category)
     areas = {
         name: intervals_per_defect(category.test_defects, [row[name] for row in rows])
         for name in RANKED[kind]

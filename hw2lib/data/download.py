@@ -258,7 +258,7 @@ def _download(
     raise UserError(f"{first}; the publisher's page is {dataset.page}") from first
 
 
-def _wrong(source: str | Path, found: str, expected: str, url: str | None) -> str:
+def _wrong(source: str | Path, found: str, expected: str | None, url: str | None) -> str:
     hint = "; --sha256 or --accept-unverified take another archive" if url else ""
     return f"{source}: wrong checksum, sha256 is {found} and not {expected}{hint}"
 

@@ -93,7 +93,7 @@ def open_image(path: Path, digest=None, root: Path | None = None) -> Image.Image
         content = path.read_bytes()
         Image.init()  # Pillow's plugins; which of them are there depends on how it was built
         if digest is not None:
-            digest.update(os.fsencode(path.relative_to(root).as_posix()) + b"\0" + content)
+            digest.update(os.fsencode(path.relative_to(root or "").as_posix()) + b"\0" + content)
         with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
             image = Image.open(BytesIO(content), formats=[kind for kind in FORMATS if kind in Image.OPEN])
         if reason := _ambiguous(image):
@@ -114,14 +114,15 @@ def open_image(path: Path, digest=None, root: Path | None = None) -> Image.Image
 
 def _ambiguous(image: Image.Image) -> str | None:
     """Why viewers would not agree on what the image shows, or Pillow would not show it as they do."""
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a phone's JPEG with its preview
-        return f"holds {image.n_frames} pictures"
+    pictures = getattr(image, "n_frames", 1)
+    if pictures > 1 and image.format != "MPO":  # a phone's JPEG with its preview
+        return f"holds {pictures} pictures"
     if image.mode not in _MODES or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         return f"its pixels ({image.mode}) are numbers that no 8 or 16 bits of grey or colour stand for"
     if image.mode.startswith("I"):
         if "transparency" in image.info:
             return "has 16-bit pixels and a transparent value"
-        tags = image.tag_v2 if image.format == "TIFF" else {}
+        tags = getattr(image, "tag_v2", {})  # of a TIFF
         if tags.get(_TIFF_BITS, (16,)) != (16,) or tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:
             return "has pixels of another depth than 8 or 16 bits, or counts them from white"
     return None
@@ -135,7 +136,8 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
         if "srgb" in ImageCms.getProfileDescription(profile).lower():
             return image
-        return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB") or image
     except (ImageCms.PyCMSError, OSError):
         return image
 

@@ -161,7 +161,7 @@ def _open_masks(root: Path, images: dict[Path, str], digest) -> dict[Path, tuple
         for path in list_images(truth / kind) if filled(truth / kind) else ():
             stem = path.relative_to(truth).with_suffix("").as_posix()
             found[stem.lower().removesuffix("_mask")].append(path)
-    masks = {}
+    masks, taken = {}, set()
     for path, kind in images.items():
         if kind == "good":
             continue
@@ -172,6 +172,9 @@ def _open_masks(root: Path, images: dict[Path, str], digest) -> dict[Path, tuple
         if len(candidates) > 1:
             names = " and ".join(str(candidate.relative_to(truth)) for candidate in candidates)
             raise UserError(f"{truth}: {names} are both masks of {kind}/{path.name}")
+        if candidates[0] in taken:
+            raise UserError(f"{candidates[0]}: is a mask of two images; {kind}/{path.name} is one of them")
+        taken.add(candidates[0])
         masks[path] = candidates[0], open_image(candidates[0], digest, root)
     return masks
 

@@ -7,6 +7,7 @@ or more than it may: bytes, entries, levels of folders, or headers, which are re
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import struct
@@ -15,19 +16,32 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import inf
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from stat import S_ISDIR, S_ISREG
+from typing import Any
 
 from hw2lib.errors import UserError
 
 from .images import filled
+from .xz import XzFile
 
 MAX_ENTRIES, MAX_LEVELS, MAX_NAME = 100_000, 32, 255
 # What tarfile may read before it knows the next entry, and what zipfile may before it knows the first.
 MAX_TAR_HEADER, MAX_ZIP_DIRECTORY = 1 << 16, MAX_ENTRIES * 300
-_COMPRESSED = {b"\xfd7zXZ": lzma.open, b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error)
+_COMPRESSED: dict[bytes, Callable[..., Any]] = {
+    b"\xfd7zXZ": XzFile,
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+}
+_DAMAGE: tuple[type[Exception], ...] = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    struct.error,
+)
 _DAMAGE += (EOFError, NotImplementedError, ValueError, OverflowError, MemoryError)
 
 
@@ -120,11 +134,12 @@ class _Metered:
     """A file that gives out no more than ``left`` bytes: a header is refused before it fills the memory."""
 
     def __init__(self, archive: Path, file, left: float) -> None:
-        self.archive, self.file, self.left = archive, file, left
+        self.archive, self.file, self.left, self.last = archive, file, left, b""
 
     def read(self, size: int = -1) -> bytes:
         data = self.file.read(size if 0 <= size <= self.left or self.left == inf else self.left + 1)
         self.left -= len(data)
+        self.last = data
         if self.left < 0:
             raise RefusedEntry(f"{self.archive}: refused, its headers are too large")
         return data
@@ -136,8 +151,8 @@ class _Metered:
 def _tar_entries(archive: Path) -> Iterator[Entry]:
     with archive.open("rb") as file:
         magic = file.read(6)
-    opener = next((of for start, of in _COMPRESSED.items() if magic.startswith(start)), open)
-    with opener(archive, "rb") as stream:
+    opener = next((of for start, of in _COMPRESSED.items() if magic.startswith(start)), io.FileIO)
+    with opener(archive) as stream:
         metered = _Metered(archive, stream, MAX_TAR_HEADER)
         tar = tarfile.open(fileobj=metered, mode="r:")
         while True:
@@ -147,19 +162,20 @@ def _tar_entries(archive: Path) -> Iterator[Entry]:
             metered.left = inf
             if member is None:
                 break
-            tar.members.clear()  # otherwise it keeps every entry of an archive without an end
+            # Otherwise it keeps every entry of an archive without an end; the attribute is undocumented.
+            tar.members.clear()  # type: ignore[attr-defined]
             if not (member.isreg() or member.isdir()) or member.issparse():
                 raise RefusedEntry(f"{archive}: refused, {member.name!r} is a link, a device or sparse")
             yield (
                 member.name,
                 member.size,
                 member.isdir(),
-                lambda target, member=member: tar.extract(member, target, set_attrs=False, filter="data"),
+                partial(tar.extract, member, set_attrs=False, filter="data"),
             )
-        metered.seek(tar.offset)
-        if metered.read(512) != bytes(512):  # tarfile takes a damaged header for the end
+        if metered.last != bytes(512):  # tarfile takes a damaged header for the end
             raise tarfile.ReadError("no end mark")
-        metered.read(1 << 20)  # the padding, so that the compression's own checksum is read
+        while metered.read(1 << 20):  # the padding, so that the compression's own checksum is read
+            pass
 
 
 def _zip_entries(archive: Path) -> Iterator[Entry]:
@@ -173,11 +189,13 @@ def _zip_entries(archive: Path) -> Iterator[Entry]:
                     raise RefusedEntry(f"{archive}: refused, {member.filename!r} is a link or a device")
                 if member.flag_bits & 1:
                     raise RefusedEntry(f"{archive}: refused, {member.filename!r} is encrypted")
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
+                    raise RefusedEntry(f"{archive}: refused, {member.filename!r} is compressed in a rare way")
                 yield (
                     member.filename,
                     member.file_size,
                     member.is_dir(),
-                    lambda target, member=member: file.extract(member, target),
+                    partial(file.extract, member),
                 )
 
 

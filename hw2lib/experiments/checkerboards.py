@@ -56,7 +56,7 @@ def overlap_counts(kind: Layer, side: int = 8) -> Tensor:
         [[1, 2], [2, 4]]
     """
     layer = upsampling_layer(kind)
-    nn.init.ones_(layer[-1].weight)
+    nn.init.ones_(layer[-1].get_parameter("weight"))
     return layer(torch.ones(1, 1, side, side))[0, 0].round().long()
 
 
@@ -81,7 +81,7 @@ def flat_response(kind: Layer, draws: int, generator: torch.Generator, side: int
     """
     layer = upsampling_layer(kind, outputs=draws).double()
     with torch.no_grad():
-        weight = layer[-1].weight
+        weight = layer[-1].get_parameter("weight")
         weight.copy_(0.02 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))
         inside = layer(torch.ones(1, 1, side, side, dtype=torch.float64))[0, :, 4:-4, 4:-4]
     return float(nyquist_energy(inside).sum() / inside.square().mean((1, 2)).sum())

@@ -170,5 +170,5 @@ def translate(
             with torch.no_grad():
                 outputs.append(net.G_A(unseen))
                 cycled.append(net.G_B(outputs[-1]))
-    means = (torch.stack(images).mean(0) for images in (outputs, cycled))
-    return Translation(unseen, *means, TASKS[task](unseen))
+    mean, back = (torch.stack(images).mean(0) for images in (outputs, cycled))
+    return Translation(unseen, mean, back, TASKS[task](unseen))

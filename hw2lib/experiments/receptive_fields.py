@@ -90,7 +90,7 @@ def field_table(network: nn.Module) -> list[FieldRow]:
     rows, jump, field, start = [], 1, 1, 0
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
-            kernel, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
+            kernel, stride, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
             reach = layer.dilation[0] * (kernel - 1)
             field += reach * jump
             start -= padding * jump
@@ -225,7 +225,7 @@ def grain_discriminator(
             discriminator = without_norms(discriminator)
             # Nothing rescales between these layers, so the weights must keep the signal's size.
             for layer in convolutions_alone(discriminator):
-                nn.init.kaiming_normal_(layer.weight, 0.2)
+                nn.init.kaiming_normal_(layer.get_parameter("weight"), 0.2)
 
     def loss() -> Tensor:
         real = noise_texture(2, size, generator)

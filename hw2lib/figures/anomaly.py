@@ -1,6 +1,7 @@
 """Figures of chapter 6: histogram, curves, imbalance, AUROC by defect, epoch and method, anomaly maps."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -127,7 +128,7 @@ def histogram(defects: np.ndarray, scores: np.ndarray, lang: str) -> Figure:
     words = _WORDS[lang]
     normal = defects == "good"
     top = float(np.quantile(scores, 0.88))
-    bins = np.linspace(float(scores.min()), top, 26)
+    bins = np.linspace(float(scores.min()), top, 26).tolist()
     clipped = np.minimum(scores, top)
     with style.language(lang):
         fig, ax = plt.subplots(figsize=(6.6, 3.2))
@@ -298,7 +299,7 @@ def maps(
     """
     words = _WORDS[lang]
     shared = np.broadcast_to(location, scored.shape)
-    rows = (
+    rows: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
         ("image", images.permute(0, 2, 3, 1).numpy(), {}),
         ("mask", masks.numpy(), {"cmap": "gray"}),
         (

@@ -5,41 +5,25 @@ import numpy as np
 import sympy as sp
 from matplotlib.figure import Figure
 
+from hw2lib.bilingual import Text
 from hw2lib.symbolic import BranchDerivation, Density, Derivation, PlaneDerivation
 
 from . import style
 
 _WORDS = {
-    "fa": {
-        "z": "مقدار z",
-        "x": "مقدار x",
-        "density": "چگالی",
-        "base": "پیش از تبدیل",
-        "result": "پس از تبدیل",
-        "sample": "نمونه",
-        "formula": "فرمول",
-        "map": "نگاشت",
-        "branch": "شاخهٔ {}",
-        "sum": "مجموع شاخه‌ها",
-        "plane": "نقطه‌های صفحه",
-        "radius": "شعاع r",
-        "angle": "زاویهٔ θ",
-    },
-    "en": {
-        "z": "value of z",
-        "x": "value of x",
-        "density": "density",
-        "base": "before",
-        "result": "after",
-        "sample": "sample",
-        "formula": "formula",
-        "map": "the map",
-        "branch": "branch {}",
-        "sum": "sum of the branches",
-        "plane": "points of the plane",
-        "radius": "radius r",
-        "angle": "angle θ",
-    },
+    "z": Text("مقدار z", "value of z"),
+    "x": Text("مقدار x", "value of x"),
+    "density": Text("چگالی", "density"),
+    "base": Text("پیش از تبدیل", "before"),
+    "result": Text("پس از تبدیل", "after"),
+    "sample": Text("نمونه", "sample"),
+    "formula": Text("فرمول", "formula"),
+    "map": Text("نگاشت", "the map"),
+    "branch": Text("شاخهٔ {}", "branch {}"),
+    "sum": Text("مجموع شاخه‌ها", "sum of the branches"),
+    "plane": Text("نقطه‌های صفحه", "points of the plane"),
+    "radius": Text("شعاع r", "radius r"),
+    "angle": Text("زاویهٔ θ", "angle θ"),
 }
 
 
@@ -53,35 +37,34 @@ def curve(
     return x, np.broadcast_to(values, x.shape)
 
 
+@style.bilingual
 def density_with_sample(derivation: Derivation, base: Density, sample: np.ndarray, lang: str) -> Figure:
     """Base density, map, and derived density over a histogram of a sample."""
-    words = _WORDS[lang]
-    with style.language(lang):
-        fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.7))
-        z, p = curve(base)
-        axes[0].fill_between(z, p, color=style.COLORS["light"], alpha=0.5)
-        axes[0].plot(z, p, color=style.COLORS["train"])
-        axes[0].set(title=words["base"], xlabel=words["z"], ylabel=words["density"], ylim=(0, None))
-        forward = sp.lambdify(base.variable, derivation.forward, "numpy")
-        axes[1].plot(z, forward(z), color=style.COLORS["reference"])
-        for value in np.linspace(z[0], z[-1], 6):  # equal pieces of z, and where they go
-            axes[1].plot(
-                [value, value, z[0]],
-                [forward(z[0]), forward(value), forward(value)],
-                lw=0.8,
-                color=style.COLORS["accent"],
-            )
-        axes[1].set(title=words["map"], xlabel=words["z"], ylabel=words["x"])
-        x, q = curve(derivation.density)
-        axes[2].hist(
-            sample, bins=40, density=True, color=style.COLORS["light"], alpha=0.6, label=words["sample"]
+    words = style.localized(_WORDS, lang)
+    fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.7))
+    z, p = curve(base)
+    axes[0].fill_between(z, p, color=style.COLORS["light"], alpha=0.5)
+    axes[0].plot(z, p, color=style.COLORS["train"])
+    axes[0].set(title=words["base"], xlabel=words["z"], ylabel=words["density"], ylim=(0, None))
+    forward = sp.lambdify(base.variable, derivation.forward, "numpy")
+    axes[1].plot(z, forward(z), color=style.COLORS["reference"])
+    for value in np.linspace(z[0], z[-1], 6):  # equal pieces of z, and where they go
+        axes[1].plot(
+            [value, value, z[0]],
+            [forward(z[0]), forward(value), forward(value)],
+            lw=0.8,
+            color=style.COLORS["accent"],
         )
-        axes[2].plot(x, q, color=style.COLORS["anomalous"], lw=2, label=words["formula"])
-        axes[2].set(title=words["result"], xlabel=words["x"], ylim=(0, None))
-        axes[2].legend()
-        return style.finish(fig, lang)
+    axes[1].set(title=words["map"], xlabel=words["z"], ylabel=words["x"])
+    x, q = curve(derivation.density)
+    axes[2].hist(sample, bins=40, density=True, color=style.COLORS["light"], alpha=0.6, label=words["sample"])
+    axes[2].plot(x, q, color=style.COLORS["anomalous"], lw=2, label=words["formula"])
+    axes[2].set(title=words["result"], xlabel=words["x"], ylim=(0, None))
+    axes[2].legend()
+    return fig
 
 
+@style.bilingual
 def branches(
     derivation: BranchDerivation,
     sample: np.ndarray,
@@ -98,42 +81,40 @@ def branches(
         reach: the x axis is drawn from a little above 0, where the density may be infinite, up to here.
         lang: ``fa`` or ``en``.
     """
-    words = _WORDS[lang]
+    words = style.localized(_WORDS, lang)
     (variable,) = derivation.forward.free_symbols
     forward = sp.lambdify(variable, derivation.forward, "numpy")
     x = np.linspace(0.02 * reach, reach, 400)
-    with style.language(lang):
-        fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.1))
-        bottom = np.zeros_like(x)
-        for k, branch in enumerate(derivation.branches):
-            color, name = style.COLORS[("train", "validation", "good", "accent")[k]], words["branch"]
-            ends = np.clip([float(branch.domain.start), float(branch.domain.end)], *window)
-            z = np.linspace(*ends, 200)
-            left.plot(z, forward(z), color=color, lw=2)
-            term = sp.lambdify(derivation.density.variable, branch.density, "numpy")(x)
-            label = name.format(style.digits(k + 1, lang))
-            right.fill_between(x, bottom, bottom + term, color=color, alpha=0.35, lw=0, label=label)
-            bottom = bottom + term
-        level = 0.4 * reach  # one x, and the z of every branch that it comes from
-        for branch in derivation.branches:
-            z = float(branch.inverse.subs(derivation.density.variable, level))
-            left.plot([z, z, 0], [0, level, level], color=style.COLORS["reference"], lw=0.9, ls=":")
-        left.set(title=words["map"], xlabel=words["z"], ylabel=words["x"], ylim=(0, reach))
-        heights, edges = np.histogram(sample, bins=60, range=(0, reach))
-        right.stairs(
-            heights / (len(sample) * np.diff(edges)),
-            edges,
-            color=style.COLORS["plain"],
-            label=words["sample"],
-        )
-        right.plot(x, bottom, color=style.COLORS["reference"], lw=1.5, label=words["sum"])
-        right.set(
-            title=words["result"], xlabel=words["x"], ylabel=words["density"], ylim=(0, 1.05 * bottom[0])
-        )
-        right.legend()
-        return style.finish(fig, lang)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.1))
+    bottom = np.zeros_like(x)
+    for k, branch in enumerate(derivation.branches):
+        color, name = style.COLORS[("train", "validation", "good", "accent")[k]], words["branch"]
+        start, end = np.clip([float(branch.domain.start), float(branch.domain.end)], *window)
+        z = np.linspace(start, end, 200)
+        left.plot(z, forward(z), color=color, lw=2)
+        term = sp.lambdify(derivation.density.variable, branch.density, "numpy")(x)
+        label = name.format(style.digits(k + 1, lang))
+        right.fill_between(x, bottom, bottom + term, color=color, alpha=0.35, lw=0, label=label)
+        bottom = bottom + term
+    level = 0.4 * reach  # one x, and the z of every branch that it comes from
+    for branch in derivation.branches:
+        at = float(branch.inverse.subs(derivation.density.variable, level))
+        left.plot([at, at, 0], [0, level, level], color=style.COLORS["reference"], lw=0.9, ls=":")
+    left.set(title=words["map"], xlabel=words["z"], ylabel=words["x"], ylim=(0, reach))
+    heights, edges = np.histogram(sample, bins=60, range=(0, reach))
+    right.stairs(
+        heights / (len(sample) * np.diff(edges)),
+        edges,
+        color=style.COLORS["plain"],
+        label=words["sample"],
+    )
+    right.plot(x, bottom, color=style.COLORS["reference"], lw=1.5, label=words["sum"])
+    right.set(title=words["result"], xlabel=words["x"], ylabel=words["density"], ylim=(0, 1.05 * bottom[0]))
+    right.legend()
+    return fig
 
 
+@style.bilingual
 def polar(derivation: PlaneDerivation, points: np.ndarray, lang: str) -> Figure:
     """Points of the plane with two cells of equal dr and dθ, and radius and angle against their densities.
 
@@ -142,33 +123,26 @@ def polar(derivation: PlaneDerivation, points: np.ndarray, lang: str) -> Figure:
         points: shape (n, 2).
         lang: ``fa`` or ``en``.
     """
-    words = _WORDS[lang]
+    words = style.localized(_WORDS, lang)
     radius, angle = np.hypot(*points.T), np.arctan2(points[:, 1], points[:, 0])
-    with style.language(lang):
-        fig, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
-        axes[0].plot(*points[:1500].T, ".", ms=1.5, zorder=1, color=style.COLORS["plain"])
-        for inner, color in ((0.5, "train"), (2.0, "validation")):
-            theta = np.linspace(0.5, 1.0, 40)
-            edge = np.concatenate(
-                [
-                    [inner * np.cos(theta), inner * np.sin(theta)],
-                    [(inner + 0.5) * np.cos(theta[::-1]), (inner + 0.5) * np.sin(theta[::-1])],
-                ],
-                1,
-            )
-            axes[0].fill(*edge, color=style.COLORS[color], alpha=0.8)
-        axes[0].set(title=words["plane"], xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal")
-        for k, (ax, values, name) in enumerate(
-            zip(axes[1:], (radius, angle), ("radius", "angle"), strict=True)
-        ):
-            x, density = curve(
-                derivation.density.marginal(k), window=(0.0, 4.5) if k == 0 else (-np.inf, np.inf)
-            )
-            ax.hist(
-                values, bins=45, density=True, color=style.COLORS["light"], alpha=0.6, label=words["sample"]
-            )
-            ax.plot(x, density, color=style.COLORS["anomalous"], lw=2, label=words["formula"])
-            ax.set(xlabel=words[name], ylim=(0, 1.35 * density.max()))
-        axes[1].set_ylabel(words["density"])
-        axes[1].legend(loc="upper right")
-        return style.finish(fig, lang)
+    fig, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
+    axes[0].plot(*points[:1500].T, ".", ms=1.5, zorder=1, color=style.COLORS["plain"])
+    for inner, color in ((0.5, "train"), (2.0, "validation")):
+        theta = np.linspace(0.5, 1.0, 40)
+        edge = np.concatenate(
+            [
+                [inner * np.cos(theta), inner * np.sin(theta)],
+                [(inner + 0.5) * np.cos(theta[::-1]), (inner + 0.5) * np.sin(theta[::-1])],
+            ],
+            1,
+        )
+        axes[0].fill(*edge, color=style.COLORS[color], alpha=0.8)
+    axes[0].set(title=words["plane"], xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal")
+    for k, (ax, values, name) in enumerate(zip(axes[1:], (radius, angle), ("radius", "angle"), strict=True)):
+        x, density = curve(derivation.density.marginal(k), window=(0.0, 4.5) if k == 0 else (-np.inf, np.inf))
+        ax.hist(values, bins=45, density=True, color=style.COLORS["light"], alpha=0.6, label=words["sample"])
+        ax.plot(x, density, color=style.COLORS["anomalous"], lw=2, label=words["formula"])
+        ax.set(xlabel=words[name], ylim=(0, 1.35 * density.max()))
+    axes[1].set_ylabel(words["density"])
+    axes[1].legend(loc="upper right")
+    return fig

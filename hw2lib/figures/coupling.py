@@ -20,7 +20,7 @@ _COSTS = (
     Text("زمان پردازنده (ثانیه)", "processor time (seconds)"),
 )
 _KINDS = {
-    "full": Text("ماتریس کلی", "general matrix"),
+    "full": Text("ماتریس دلخواه", "general matrix"),
     "triangle": Text("ماتریس مثلثی", "triangular matrix"),
 }
 _SLOPES = {"full": (3, Text("شیب ۳", "slope 3"), "--"), "triangle": (1, Text("شیب ۱", "slope 1"), ":")}

@@ -1,6 +1,7 @@
 """Figures of chapters 10 and 11: data, losses, sheets of outputs, measures per epoch, steganography."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +22,7 @@ DOMAINS = {
     "apple2orange": {"fa": ("سیب", "پرتقال"), "en": ("apples", "oranges")},
     "summer2winter": {"fa": ("تابستان", "زمستان"), "en": ("summer", "winter")},
 }
-_WORDS = {
+_WORDS: dict[str, dict[str, Any]] = {
     "fa": {
         "epoch": "دور",
         "cycle": "زیان چرخه‌ای",
@@ -88,7 +89,7 @@ _MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", 
 # Of the classes themselves, so that a bar shows what it counts.
 # Red is dark and green is light and hatched, for readers who see no difference between the two.
 _PAINTS = ("#99201A", "#F08A1D", "#F2DC4B", "#6FBF6A", "#4A8FD0", "#F4F1EA", "#9A9A9A", "#2B2B2B")
-_LOOKS = [
+_LOOKS: list[dict[str, Any]] = [
     {"facecolor": paint, "hatch": "////" if colour == "green" else "", "edgecolor": "#777777", "lw": 0.3}
     for colour, paint in zip(COLOURS, _PAINTS, strict=True)
 ]
@@ -196,7 +197,7 @@ def colours(run: RecordedCycleGAN, pair: str, lang: str) -> Figure:
             ax.set_ylabel(words["before"])
         fig.align_ylabels(axes[:, 0])
         boxes = [Patch(**look) for look in _LOOKS]
-        legend = {"loc": "outside lower center", "ncols": len(COLOURS), "fontsize": 8.5}
+        legend: dict[str, Any] = {"loc": "outside lower center", "ncols": len(COLOURS), "fontsize": 8.5}
         fig.legend(boxes, words["colours"], handlelength=1.2, columnspacing=1.0, **legend)
         return style.finish(fig, lang)
 

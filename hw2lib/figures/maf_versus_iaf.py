@@ -8,49 +8,36 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
+from hw2lib.bilingual import Text, localize
+
 from . import style
 
 _WORDS = {
-    "fa": {
-        "size": "بُعد داده",
-        "depth": "گام‌های پیاپی در هر بلوک",
-        "seconds": "زمان پردازنده (ثانیه)",
-        "parallel": "یک گذر",
-        "staged": "وارون مرحله‌ای",
-        "naive": "وارون ساده",
-        "extrapolated": "وارون ساده، برون‌یابی",
-        "MAF density": "چگالی MAF: یک گذر",
-        "IAF sampling": "نمونه‌برداری IAF: یک گذر",
-        "MAF sampling, staged": "نمونه‌برداری MAF: مرحله‌ای",
-        "IAF density, staged": "چگالی IAF: مرحله‌ای",
-        "MAF sampling, naive": "نمونه‌برداری MAF: ساده",
-        "IAF density, naive": "چگالی IAF: ساده",
-        "stages": "شمار مرحله‌ها در هر بلوک",
-        "nll": "زیان دادهٔ آزمون (نات)",
-        "bound": "کران یک بلوک",
-        "entropy": "آنتروپی داده",
-        "blocks": {1: "یک بلوک، آموزش‌دیده", 2: "دو بلوک، آموزش‌دیده"},
-    },
-    "en": {
-        "size": "dimension of the data",
-        "depth": "sequential steps per block",
-        "seconds": "processor time (seconds)",
-        "parallel": "one pass",
-        "staged": "staged inverse",
-        "naive": "naive inverse",
-        "extrapolated": "naive inverse, extrapolated",
-        "MAF density": "MAF density: one pass",
-        "IAF sampling": "IAF sampling: one pass",
-        "MAF sampling, staged": "MAF sampling: staged",
-        "IAF density, staged": "IAF density: staged",
-        "MAF sampling, naive": "MAF sampling: naive",
-        "IAF density, naive": "IAF density: naive",
-        "stages": "stages per block",
-        "nll": "loss on held-out data (nats)",
-        "bound": "bound of one block",
-        "entropy": "entropy of the data",
-        "blocks": {1: "one block, trained", 2: "two blocks, trained"},
-    },
+    "size": Text("بُعد داده", "dimension of the data"),
+    "depth": Text("گام‌های پیاپی در هر بلوک", "sequential steps per block"),
+    "seconds": Text("زمان پردازنده (ثانیه)", "processor time (seconds)"),
+    "extrapolated": Text("وارون ساده، برون‌یابی", "naive inverse, extrapolated"),
+    "stages": Text("شمار مرحله‌ها در هر بلوک", "stages per block"),
+    "nll": Text("زیان دادهٔ آزمون (نات)", "loss on held-out data (nats)"),
+    "bound": Text("کران یک بلوک", "bound of one block"),
+    "entropy": Text("آنتروپی داده", "entropy of the data"),
+}
+KINDS = {
+    "parallel": Text("یک گذر", "one pass"),
+    "staged": Text("وارون مرحله‌ای", "staged inverse"),
+    "naive": Text("وارون ساده", "naive inverse"),
+}
+WAYS = {
+    "MAF density": Text("چگالی MAF: یک گذر", "MAF density: one pass"),
+    "IAF sampling": Text("نمونه‌برداری IAF: یک گذر", "IAF sampling: one pass"),
+    "MAF sampling, staged": Text("نمونه‌برداری MAF: مرحله‌ای", "MAF sampling: staged"),
+    "IAF density, staged": Text("چگالی IAF: مرحله‌ای", "IAF density: staged"),
+    "MAF sampling, naive": Text("نمونه‌برداری MAF: ساده", "MAF sampling: naive"),
+    "IAF density, naive": Text("چگالی IAF: ساده", "IAF density: naive"),
+}
+_BLOCKS = {
+    1: Text("یک بلوک، آموزش‌دیده", "one block, trained"),
+    2: Text("دو بلوک، آموزش‌دیده", "two blocks, trained"),
 }
 # The model gives the colour, the way through it the line.
 _SERIES = {
@@ -63,6 +50,7 @@ _SERIES = {
 }
 
 
+@style.bilingual
 def growth(
     depths: Mapping[str, Mapping[int, int]], seconds: Mapping[str, Mapping[int, float]], lang: str
 ) -> Figure:
@@ -75,26 +63,26 @@ def growth(
             way was not measured, D times a pass is drawn instead, thin and named as such.
         lang: ``fa`` or ``en``.
     """
-    words = _WORDS[lang]
-    with style.language(lang):
-        fig, (left, right) = plt.subplots(1, 2, figsize=(8.2, 5.0), width_ratios=(2, 3))
-        for kind, dashes in (("naive", ":"), ("staged", "--"), ("parallel", "-")):
-            _line(left, depths[kind], words[kind], "reference", dashes, "D")
-        for name, (color, dashes, marker) in _SERIES.items():
-            _line(right, seconds[name], words[name], color, dashes, marker)
-        passes, measured = seconds["IAF sampling"], seconds["IAF density, naive"]
-        beyond = {d: d * value for d, value in passes.items() if d >= max(measured)}
-        right.plot(*_points(beyond), color=style.COLORS["plain"], lw=1, ls=":", label=words["extrapolated"])
-        sizes = list(passes)
-        names = [style.digits(f"{d:,}".replace(",", "\u202f"), lang) for d in sizes]
-        for ax, label, columns in ((left, "depth", 1), (right, "seconds", 2)):
-            ax.set(xlabel=words["size"], title=words[label])
-            ax.xaxis.set_minor_locator(NullLocator())
-            ax.set_xticks(sizes, names, rotation=40)
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=columns, fontsize=8.5)
-        return style.finish(fig, lang)
+    words = style.localized(_WORDS, lang)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8.2, 5.0), width_ratios=(2, 3))
+    for kind, dashes in (("naive", ":"), ("staged", "--"), ("parallel", "-")):
+        _line(left, depths[kind], localize(KINDS[kind], lang), "reference", dashes, "D")
+    for name, (color, dashes, marker) in _SERIES.items():
+        _line(right, seconds[name], localize(WAYS[name], lang), color, dashes, marker)
+    passes, measured = seconds["IAF sampling"], seconds["IAF density, naive"]
+    beyond = {d: d * value for d, value in passes.items() if d >= max(measured)}
+    right.plot(*_points(beyond), color=style.COLORS["plain"], lw=1, ls=":", label=words["extrapolated"])
+    sizes = list(passes)
+    names = [style.digits(f"{d:,}".replace(",", "\u202f"), lang) for d in sizes]
+    for ax, label, columns in ((left, "depth", 1), (right, "seconds", 2)):
+        ax.set(xlabel=words["size"], title=words[label])
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xticks(sizes, names, rotation=40)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=columns, fontsize=8.5)
+    return fig
 
 
+@style.bilingual
 def price(
     bound: Mapping[int, float], trained: Mapping[int, Mapping[int, float]], entropy: float, lang: str
 ) -> Figure:
@@ -106,20 +94,19 @@ def price(
         entropy: of the data, below which no model gets.
         lang: ``fa`` or ``en``.
     """
-    words = _WORDS[lang]
-    with style.language(lang):
-        fig, ax = plt.subplots(figsize=(6.2, 3.6))
-        ax.plot(*_points(bound), color=style.COLORS["reference"], lw=1.3, label=words["bound"])
-        ax.axhline(entropy, color=style.COLORS["plain"], ls="--", label=words["entropy"])
-        for blocks, color, marker in ((1, "train", "o"), (2, "anomalous", "s")):
-            xs, ys = _points(trained[blocks])
-            ax.plot(xs, ys, marker, color=style.COLORS[color], label=words["blocks"][blocks])
-        ax.set_xscale("log", base=2)
-        ax.set_xticks(list(bound), [style.digits(s, lang) for s in bound])
-        ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.set(xlabel=words["stages"], ylabel=words["nll"])
-        ax.legend()
-        return style.finish(fig, lang)
+    words = style.localized(_WORDS, lang)
+    fig, ax = plt.subplots(figsize=(6.2, 3.6))
+    ax.plot(*_points(bound), color=style.COLORS["reference"], lw=1.3, label=words["bound"])
+    ax.axhline(entropy, color=style.COLORS["plain"], ls="--", label=words["entropy"])
+    for blocks, color, marker in ((1, "train", "o"), (2, "anomalous", "s")):
+        xs, ys = _points(trained[blocks])
+        ax.plot(xs, ys, marker, color=style.COLORS[color], label=localize(_BLOCKS[blocks], lang))
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(list(bound), [style.digits(s, lang) for s in bound])
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set(xlabel=words["stages"], ylabel=words["nll"])
+    ax.legend()
+    return fig
 
 
 def _line(ax: Axes, values: Mapping[int, float], label: str, color: str, dashes: str, marker: str) -> None:

@@ -9,7 +9,7 @@ import base64
 import functools
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
 
-from hw2lib.bilingual import EDITIONS, LANGUAGES, Text, localize
+from hw2lib.bilingual import EDITIONS, LANGUAGES, Text, Words, localize
 
 _FONTS = Path(__file__).parent / "fonts"
 _PERSIAN_DIGITS = str.maketrans("0123456789.-−", "۰۱۲۳۴۵۶۷۸۹٫−−")
@@ -49,7 +49,7 @@ COLORS = {
 # The order in which seaborn and matplotlib take colours that have no role.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#999999", "#000000"]
 
-_BASE = {
+_BASE: dict[Any, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 110,
     "figure.facecolor": "white",
@@ -168,6 +168,11 @@ def language(lang: str) -> Iterator[None]:
         yield
 
 
+def localized(words: Mapping[str, Words], lang: str) -> dict[str, str]:
+    """The words of a figure in one language, by name."""
+    return {name: localize(word, lang) for name, word in words.items()}
+
+
 def digits(text: object, lang: str) -> str:
     """A label in the edition's words and digits: ``0.5`` becomes ``۰٫۵`` in Persian."""
     label = localize(text, lang) if isinstance(text, Text) else str(text)
@@ -235,6 +240,6 @@ def _short(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def interval(ax: Axes, low: float, high: float, y: float, **look: object) -> None:
+def interval(ax: Axes, low: float, high: float, y: float, **look: Any) -> None:
     """A horizontal bar from ``low`` to ``high``; the usual ends of a broad line would make it longer."""
     ax.plot([low, high], [y, y], solid_capstyle="butt", **look)

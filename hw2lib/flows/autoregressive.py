@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -48,12 +48,20 @@ class AutoregressiveFlow(nn.Module):
         if transforms < 1:
             raise ValueError(f"transforms={transforms}: a flow needs at least one block")
         self.features = features
-        self.blocks = nn.ModuleList(
+        blocks = (
             MADE(
-                features, hidden_features, layout, degrees, seed + 1000 * k, rectangles, conditioner, context
+                features,
+                hidden_features,
+                layout,
+                degrees,
+                seed + 1000 * k,
+                rectangles,
+                conditioner,
+                context,
             )
             for k in range(transforms)
         )
+        self.blocks = cast(Sequence[MADE], nn.ModuleList(blocks))
 
     def forward(self, x: Tensor, *, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """u of shape (batch, D), in the order of x, and log|det ∂u/∂x| of shape (batch,)."""
@@ -105,7 +113,7 @@ class AutoregressiveFlow(nn.Module):
         other = type(self).__new__(type(self))
         nn.Module.__init__(other)
         other.features = self.features
-        other.blocks = nn.ModuleList(block.to_layout(layout) for block in self.blocks)
+        other.blocks = cast(Sequence[MADE], nn.ModuleList(block.to_layout(layout) for block in self.blocks))
         return other
 
     def _features_first(self, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -178,7 +179,8 @@ class CouplingFlow(nn.Module):
         if layers < 1:
             raise ValueError(f"layers={layers}: a flow needs at least one")
         self.features = features
-        self.layers = nn.ModuleList(make(features, hidden_features, flip=bool(k % 2)) for k in range(layers))
+        stack = (make(features, hidden_features, flip=bool(k % 2)) for k in range(layers))
+        self.layers = cast(Sequence[AdditiveCoupling], nn.ModuleList(stack))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map data to the base space: (batch, D) → u (batch, D), log|det ∂u/∂x| (batch,)."""

@@ -57,7 +57,7 @@ class IAF(AutoregressiveFlow):
             ValueError: wrong shape or method.
         """
         u, log_scales = self._transform(x, method, context=context)
-        return u, -sum(alpha.sum(1) for alpha in log_scales)
+        return u, -sum((alpha.sum(1) for alpha in log_scales), x.new_zeros(len(x)))
 
     def _transform(
         self, x: Tensor, method: str = "staged", *, context: Tensor | None = None
@@ -90,7 +90,7 @@ class IAF(AutoregressiveFlow):
             for the weights.
         """
         self._check(u)
-        x, log_det = self._restore_order(u), 0
+        x, log_det = self._restore_order(u), u.new_zeros(len(u))
         for k in reversed(range(len(self.blocks))):
             mean, alpha = self.blocks[k](x, context)
             x, log_det = x * torch.exp(alpha) + mean, log_det + alpha.sum(1)

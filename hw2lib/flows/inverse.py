@@ -90,13 +90,14 @@ def jacobi_inverse(
     Returns:
         y of shape (batch, D), and the passes.
 
-    Source: Song, Meng, Liao and Ermon 2021, algorithm 1; for known graphs Wehenkel and Louppe 2021.
+    Source: Song, Meng, Liao and Ermon 2021 (nonlinear Jacobi); for known graphs Wehenkel and Louppe 2021.
     """
     _check(made, given)
     y = torch.zeros_like(given)
     most, passes, before = dependency_depth(made.degrees, made.features) + 1, 0, None
     while passes < most and (before is None or not torch.equal(y, before)):
-        before, y, passes = y, _transform(given, *made(y, context), normalizing), passes + 1
+        mean, log_scale = made(y, context)
+        before, y, passes = y, _transform(given, mean, log_scale, normalizing), passes + 1
         # What is not right yet may be anything; but a closed weight would hand on infinity as NaN.
         y = torch.where(y.isfinite(), y, 0.0)
     return y, passes

@@ -1,6 +1,7 @@
 """MADE: one masked network that gives the parameters of all D conditionals at once."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 from .degrees import made_masks, prefix_lengths, resolve_degrees
 from .fast.staircase import StaircaseLinear
 from .masked_linear import MaskedLinear
+
+Linear = MaskedLinear | StaircaseLinear
 
 LAYOUTS = ("staircase", "dense")
 # The report's MAF multiplies by exp(−α): outside ±7 one dimension would be scaled a thousandfold.
@@ -79,7 +82,7 @@ class MADE(nn.Module):
             *hidden, mean, log_scale = _masked_layers(features, self.degrees)
         else:
             *hidden, mean, log_scale = _staircase_layers(features, self.degrees, rectangles)
-        self.hidden = nn.ModuleList(hidden)
+        self.hidden = cast(Sequence[Linear], nn.ModuleList(hidden))
         self.mean, self.log_scale = mean, log_scale
         self.context_layer = nn.Linear(context, self.hidden_features[0], bias=False) if context else None
         # A flow starts near the identity: small outputs, so that 50,000 of them do not blow up.
@@ -95,12 +98,12 @@ class MADE(nn.Module):
         if not torch.equal(state.cpu(), self.get_extra_state()):
             raise RuntimeError("the weights were saved with other degrees than those of this MADE")
 
-    def layers(self) -> list[nn.Module]:
+    def layers(self) -> list[Linear]:
         """All linear layers: hidden ones from the input up, then the means, then the log scales."""
         return [*self.hidden, self.mean, self.log_scale]
 
     @property
-    def heads(self) -> tuple[nn.Module, nn.Module]:
+    def heads(self) -> tuple[Linear, Linear]:
         """The two output layers: means and log scales."""
         return self.mean, self.log_scale
 
@@ -167,14 +170,14 @@ class MADE(nn.Module):
         return other
 
 
-def _masked_layers(features: int, degrees: list[Tensor]) -> list[nn.Module]:
+def _masked_layers(features: int, degrees: list[Tensor]) -> list[Linear]:
     *hidden, output = made_masks(degrees, features)
     return [MaskedLinear(m) for m in (*hidden, output, output)]
 
 
-def _staircase_layers(features: int, degrees: list[Tensor], rectangles: int | None) -> list[nn.Module]:
+def _staircase_layers(features: int, degrees: list[Tensor], rectangles: int | None) -> list[Linear]:
     inputs = torch.arange(1, features + 1)
-    layers: list[nn.Module] = []
+    layers: list[Linear] = []
     seen = inputs
     for seeing in degrees:
         prefix = prefix_lengths(seen, seeing, strict=False)

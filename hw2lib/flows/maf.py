@@ -43,8 +43,8 @@ class MAF(AutoregressiveFlow):
         """
         if self.blocks[0].layout == "dense" or x.device.type != "cpu":
             u, log_scales = self._transform(x, context=context)
-            return u, -sum(alpha.sum(1) for alpha in log_scales)
-        x, log_det = self._features_first(x), 0
+            return u, -sum((alpha.sum(1) for alpha in log_scales), x.new_zeros(len(x)))
+        x, log_det = self._features_first(x), x.new_zeros(len(x))
         for k, block in enumerate(self.blocks):
             reverse = k + 1 < len(self.blocks)
             x, total = affine_fused(x, *block.unbounded(x, context), block.bound, reverse)

@@ -29,6 +29,8 @@ class MaskedLinear(nn.Module):
         torch.Size([3, 2])
     """
 
+    mask: Tensor
+
     def __init__(self, mask: Tensor) -> None:
         super().__init__()
         out_features, in_features = mask.shape

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,7 +74,7 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-def bits_per_dim(nll: Tensor | float, features: int, pixels: DequantizedPixels | None = None):
+def bits_per_dim(nll: Tensor | np.ndarray | float, features: int, pixels: DequantizedPixels | None = None):
     """Bits per dimension of 8-bit data from the negative log-likelihood of scaled data.
 
     bpd = (NLL_x / D − log|dx/dv|) / ln 2, comparable between models and scalings.
@@ -136,7 +137,7 @@ def dequantization_bound(
     Raises:
         ValueError: fewer than 2 draws.
 
-    Source: Theis et al. 2016, equation 3; Ho et al. 2019, section 3.1; book: eq-dequantization.
+    Source: Theis et al. 2016, section 3.1; Ho et al. 2019; book: eq-dequantization.
     """
     if draws < 2:
         raise ValueError(f"draws={draws}: a standard error needs at least 2")

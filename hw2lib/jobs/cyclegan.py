@@ -1,6 +1,7 @@
 """A CycleGAN run: train, draw and measure on the way, and write what a finished run leaves behind."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -93,7 +94,7 @@ def evaluate_epoch(out: Path, data: UnpairedImages, state: CycleGANState) -> Non
     state.evaluations.append({"epoch": state.epoch} | test_metrics(net, data))
 
 
-def recorded_files(epochs: list[int]) -> tuple[str, ...]:
+def recorded_files(epochs: Iterable[int]) -> tuple[str, ...]:
     """The small files of a finished run whose test images were drawn after these epochs."""
     return (*RECORDED_FILES, *(f"epoch-{epoch:02d}.png" for epoch in epochs))
 

@@ -53,7 +53,7 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
     epochs, colours, hidden, images = [], [], [], []
     for epoch in kept_epochs(run):
         load_weights(snapshot(run, epoch), net)
-        measures = {"epoch": epoch}
+        measures: dict[str, float] = {"epoch": epoch}
         for domain, (split, forward, backward) in zip("AB", directions(net), strict=True):
             x = to_signed(data.images[split])
             translated = to_uint8(run_generator(forward, x))

@@ -86,7 +86,8 @@ def run_local(config: LocalConfig, data: MVTecCategory, out: Path, device: str =
 
     ``scores.csv`` has per method and test image ``score`` and ``p_value``. ``metrics.json`` has per method
     ``auroc`` (as in a MAF run), ``detection``, ``localisation``, ``location_only`` (that of the mean map of
-    held-out normal images) and ``decisions`` at several wanted rates of false alarms.
+    held-out normal images) and ``decisions`` at several wanted rates of false alarms; the pixels' measures
+    where there are masks.
 
     Returns:
         True; there is nothing to resume.
@@ -125,16 +126,16 @@ def score_rows(method: str, detector: LocalDetector, maps: np.ndarray, data: MVT
 
 def judged(detector: LocalDetector, maps: np.ndarray, data: MVTecCategory) -> dict:
     """What a detector does on the test images, from its maps of them."""
-    scores, masks = detector.scores(maps), data.masks.numpy()
-    config, normal = detector.config, detector.normal_map.cpu().numpy()[None]
-    fine, where = (pixel_maps(m, config.cell, config.smoothing) for m in (maps, normal))
-    areas = intervals_per_defect(data.test_defects, scores)
+    scores, config = detector.scores(maps), detector.config
     measures = {
-        "auroc": areas,
+        "auroc": intervals_per_defect(data.test_defects, scores),
         "detection": detection(data.anomalous, scores),
-        "localisation": localisation(fine, masks),
-        "location_only": localisation(np.broadcast_to(where, fine.shape), masks),
     }
+    if data.masks is not None:
+        masks, normal = data.masks.numpy(), detector.normal_map.cpu().numpy()[None]
+        fine, where = (pixel_maps(m, config.cell, config.smoothing) for m in (maps, normal))
+        measures["localisation"] = localisation(fine, masks)
+        measures["location_only"] = localisation(np.broadcast_to(where, fine.shape), masks)
     found = {name: {k: asdict(e) for k, e in part.items()} for name, part in measures.items()}
     p = detector.p_values(scores)
     found["held_out"] = len(detector.normal_scores)
@@ -170,7 +171,7 @@ def run_local_ablations(config: LocalConfig, data: MVTecCategory, out: Path, dev
         "values_pooled": {"pooling": "value"},
         "one_mode": {"densities": ("gaussian",)},
     }
-    maps, rows, metrics, masks = {}, [], {}, data.masks.numpy()
+    maps, rows, metrics = {}, [], {}
     for name, change in changes.items():
         detector = LocalDetector(config.model_copy(update=change), shape).to(where).fit(data.train)
         raw = detector.raw(detector.describe(data.test))
@@ -183,11 +184,10 @@ def run_local_ablations(config: LocalConfig, data: MVTecCategory, out: Path, dev
         scores = top_mean(cells, top)
         for defect, file, score in zip(data.test_defects, data.test_files, scores, strict=True):
             rows.append({"method": name, "defect": defect, "file": file, "score": float(score)})
-        fine = pixel_maps(cells, config.cell, config.smoothing)
-        measures = {
-            "auroc": intervals_per_defect(data.test_defects, scores),
-            "localisation": localisation(fine, masks),
-        }
+        measures = {"auroc": intervals_per_defect(data.test_defects, scores)}
+        if data.masks is not None:
+            fine = pixel_maps(cells, config.cell, config.smoothing)
+            measures["localisation"] = localisation(fine, data.masks.numpy())
         metrics[name] = {part: {k: asdict(e) for k, e in found.items()} for part, found in measures.items()}
     facts = {"name": data.name, "checksum": data.checksum, "train": len(data.train), "test": len(data.test)}
     write_json(out / "config.json", config.model_dump())

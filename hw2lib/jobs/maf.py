@@ -3,6 +3,7 @@
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,7 +98,8 @@ def finish_maf_run(
     """Score the test images with both sets of weights, sample, and write the run's results."""
     training_peak = peak_memory_gb()
     flows = {"plain": getattr(state.flow, "module", state.flow), "ema": state.average}
-    rows, metrics = [], {}
+    rows: list[dict] = []
+    metrics: dict[str, Any] = {}
     for weights, flow in flows.items():
         table = flow_score_table(flow, data)
         rows += [{"weights": weights} | row for row in table]

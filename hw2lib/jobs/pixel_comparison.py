@@ -46,7 +46,8 @@ def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCat
         maps[method] = (detector.maps(data.test), detector.maps(held_out))
     if data.masks is None:
         raise UserError(f"{data.name}: has no masks, and these measures are taken by pixel")
-    masks, rows, areas = data.masks.numpy(), [], {}
+    masks, rows = data.masks.numpy(), []
+    areas: dict[str, dict] = {}
     for method, (test, normal) in maps.items():
         test, mean = smooth(test, SIGMA), smooth(normal, SIGMA).mean(0)
         for kind, scored in (("raw", test), ("minus_mean", test - mean)):

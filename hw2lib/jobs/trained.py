@@ -13,12 +13,12 @@ from hw2lib.runs.cyclegan_checkpoint import kept_epochs, snapshot
 from hw2lib.runs.folder import read_json
 from hw2lib.training.cyclegan import build_cyclegan
 from hw2lib.training.maf import build_maf
-from hw2lib.training.settings import CycleGANConfig, MAFConfig, VAEConfig, validated
+from hw2lib.training.settings import CycleGANConfig, MAFConfig, Settings, VAEConfig, validated
 from hw2lib.training.vae import build_vae
 from hw2lib.vae import VAE
 
 # The settings of each kind of run, and one that no other kind has.
-_KINDS = {
+_KINDS: dict[str, tuple[type[BaseModel], str]] = {
     "local": (LocalConfig, "densities"),  # before the flow, whose settings it has too
     "maf": (MAFConfig, "transforms"),
     "vae": (VAEConfig, "latent"),
@@ -41,7 +41,7 @@ def run_kind(run: Path, expected: tuple[str, ...] = ("maf", "vae")) -> str:
 
 def load_vae(run: Path) -> tuple[VAE, VAEConfig]:
     """The VAE of a run and its settings; UserError if the folder holds none."""
-    config = _settings(run, "vae")
+    config = _settings(run, VAEConfig)
     vae = build_vae(config).requires_grad_(False)
     load_weights(run / MODEL, vae)
     return vae, config
@@ -60,7 +60,7 @@ def load_flow(run: Path, weights: str = "ema") -> tuple[MAF, MAFConfig]:
     files = {"ema": AVERAGE, "plain": MODEL}
     if weights not in files:
         raise UserError(f"--weights {weights}: expected ema or plain")
-    config = _settings(run, "maf")
+    config = _settings(run, MAFConfig)
     flow = build_maf(config).requires_grad_(False)
     load_weights(run / files[weights], flow)
     return flow, config
@@ -69,12 +69,13 @@ def load_flow(run: Path, weights: str = "ema") -> tuple[MAF, MAFConfig]:
 def run_config(run: Path, kind: str) -> BaseModel:
     """The settings of a run of a kind that :func:`run_kind` names; UserError if the folder holds none."""
     run_kind(run, (kind,))
-    return _settings(run, kind)
+    return _settings(run, _KINDS[kind][0])
 
 
 def cyclegan_config(run: Path) -> CycleGANConfig:
     """The settings of a CycleGAN run; UserError if the folder holds none."""
-    return run_config(run, "cyclegan")
+    run_kind(run, ("cyclegan",))
+    return _settings(run, CycleGANConfig)
 
 
 def load_cyclegan(run: Path, epoch: int | None = None) -> tuple[CycleGAN, CycleGANConfig]:
@@ -97,6 +98,6 @@ def load_cyclegan(run: Path, epoch: int | None = None) -> tuple[CycleGAN, CycleG
     return net, config
 
 
-def _settings(run: Path, kind: str) -> BaseModel:
+def _settings(run: Path, kind: type[Settings]) -> Settings:
     path = run / "config.json"
-    return validated(_KINDS[kind][0], read_json(path), f"{path}:")
+    return validated(kind, read_json(path), f"{path}:")

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -110,7 +111,7 @@ def finish_vae_run(
     vae = getattr(state.vae, "module", state.vae)
     table = score_table(vae, data)
     write_csv(out / "scores.csv", table)
-    metrics = {name: _areas(data, [row[name] for row in table]) for name in SCORES}
+    metrics: dict[str, Any] = {name: _areas(data, [row[name] for row in table]) for name in SCORES}
     metrics["pixel_auroc"] = pixel_auroc_report(
         vae_error_maps(vae, data.test), vae_error_maps(vae, validation), data.masks
     )

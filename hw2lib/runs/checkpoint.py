@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -31,7 +31,7 @@ class TrainingState(Protocol):
         step: steps of the current epoch that are done.
     """
 
-    PROGRESS: ClassVar[tuple[str, ...]]
+    PROGRESS: tuple[str, ...]
     optimizer: Optimizer
     epoch: int
     step: int
@@ -69,7 +69,9 @@ def save_training_state(out: Path, state: TrainingState) -> None:
     progress = {name: getattr(state, name) for name in state.PROGRESS}
     parts = {name: _bare(network).state_dict() for name, network in state.networks.items()}
     parts[OPTIMIZER] = moments(state.optimizer)
-    files = {out / name: tensors_writer(tensors, _mark(progress)) for name, tensors in parts.items()}
+    files: dict[Path, Callable[[Path], object]] = {
+        out / name: tensors_writer(tensors, _mark(progress)) for name, tensors in parts.items()
+    }
     files[out / STATE] = lambda path: path.write_bytes(json_bytes(progress))
     write_together(files)
 

@@ -78,7 +78,7 @@ def oscillation(values: np.ndarray, seed: int = 0) -> Oscillation:
     noise = RedNoise.fit(scores[0])
     drawn = _standing(noise.draw(n, _SERIES, np.random.default_rng(seed)))
     widths = 2 ** np.arange(int(np.log2(n / 30)) + 1)
-    counts = np.stack([_turns(np.vstack([scores, drawn]), width) for width in widths], 1)
+    counts = np.stack([_turns(np.vstack([scores, drawn]), width) for width in widths.tolist()], 1)
     mean, spread = counts[1:].mean(0), counts[1:].std(0)
     z = np.abs(counts - mean) / np.maximum(spread, 0.5)  # a count knows no finer difference
     p_value = float(np.mean(z.max(1) >= z[0].max()))

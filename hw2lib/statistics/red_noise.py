@@ -1,5 +1,6 @@
 """The colour of a noise that has a memory and no cycle: what a loss that goes nowhere looks like."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Self
@@ -63,7 +64,7 @@ class RedNoise:
         power = np.abs(np.fft.rfft(centred)[1 : (n + 1) // 2]) ** 2
         cosine = np.cos(2 * np.pi * np.arange(1, len(power) + 1) / n)
 
-        def cost(place: np.ndarray) -> float:
+        def cost(place: Sequence[float] | np.ndarray) -> float:
             f = _spectrum(cosine, *_unpack(place))
             return float(np.log(np.mean(power / f)) + np.mean(np.log(f)))
 
@@ -72,7 +73,7 @@ class RedNoise:
         return cls(*_unpack(minimize(cost, start, method="L-BFGS-B", bounds=((1e-3, 7), (-6, 6))).x))
 
 
-def _unpack(place: np.ndarray) -> tuple[float, float]:
+def _unpack(place: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """φ = 1 − exp(−p) and a = 1 / (1 + exp(−q)) from where the search stands."""
     return float(-np.expm1(-place[0])), float(expit(place[1]))
 

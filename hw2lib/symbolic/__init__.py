@@ -8,7 +8,7 @@ from .coupling import (
     affine_coupling,
     general_coupling,
 )
-from .equations import Equations
+from .equations import Equations, formula
 from .piecewise import Branch, BranchDerivation, change_of_variables_by_branches
 from .plane import PlaneDensity, PlaneDerivation, change_of_variables_in_the_plane
 
@@ -29,5 +29,6 @@ __all__ = [
     "change_of_variables",
     "change_of_variables_by_branches",
     "change_of_variables_in_the_plane",
+    "formula",
     "general_coupling",
 ]

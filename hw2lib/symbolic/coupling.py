@@ -153,7 +153,8 @@ def general_coupling(kind: str) -> Equations:
         ("schur", sp.Eq(name, sp.Mul(sp.Determinant(one), sp.Determinant(schur), evaluate=False))),
     ]
     if kind == "vector":
-        scales, i, j = sp.IndexedBase("s"), *sp.symbols("i j", integer=True, positive=True)
+        scales = sp.IndexedBase("s")
+        i, j = sp.symbols("i j", integer=True, positive=True)
         entry = sp.IndexedBase("D")[i, j]
         equations.append(("block", sp.Eq(entry, sp.KroneckerDelta(i, j) / scales[i], evaluate=False)))
         determinant = determinant.subs(sp.Determinant(diagonal), sp.Product(1 / scales[i], (i, 1, d)))

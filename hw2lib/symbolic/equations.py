@@ -76,3 +76,12 @@ def _short(side: sp.Basic) -> sp.Basic:
 
 def _name(function: AppliedUndef) -> str:
     return sp.latex(sp.Symbol(function.func.__name__))
+
+
+def formula(value: object) -> str:
+    r"""An expression as Markdown, such as ``$\frac{1}{2 x}$``; its bars do not end a table's cell.
+
+    >>> formula(sp.Abs(sp.Symbol("z")))
+    '$\\left\\vert {z}\\right\\vert $'
+    """
+    return f"${sp.latex(value)}$".replace("|", r"\vert ")

@@ -127,7 +127,8 @@ def change_of_variables_in_the_plane(
     """
     y = tuple(variables)
     inverse, forward = (tuple(map(sp.sympify, pair)) for pair in (inverse, forward))
-    support = tuple(tuple(map(sp.sympify, side)) for side in support)
+    (a, b), (c, d) = (tuple(map(sp.sympify, side)) for side in support)
+    support = (a, b), (c, d)
     to_y = dict(zip(base.variables, inverse, strict=True))
     jacobian = sp.ImmutableMatrix(inverse).jacobian(y)
     determinant = sp.simplify(jacobian.det())

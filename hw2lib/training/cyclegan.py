@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,7 +41,14 @@ class CycleGANState:
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
 
-    PROGRESS = ("epoch", "step", "losses", "evaluations", "train_seconds", "evaluation_seconds")
+    PROGRESS: ClassVar[tuple[str, ...]] = (
+        "epoch",
+        "step",
+        "losses",
+        "evaluations",
+        "train_seconds",
+        "evaluation_seconds",
+    )
 
 
 def build_cyclegan(config: CycleGANConfig) -> CycleGAN:
@@ -56,14 +64,14 @@ def build_training(config: CycleGANConfig, device: torch.device) -> TrainingStep
     rate: float | Tensor = config.learning_rate
     if config.cuda_graphs:
         rate = torch.tensor(rate, device=device)
-    adams = [
+    generators, discriminators = (
         torch.optim.Adam(group, rate, betas=config.betas, fused=True, capturable=config.cuda_graphs)
         for group in (net.generator_parameters(), net.discriminator_parameters())
-    ]
+    )
     pools = {"D_A": ImagePool(config.pool), "D_B": ImagePool(config.pool)}
     objective = Objective(config.cycle, config.identity, config.gan)
     kind = GraphedStep if config.cuda_graphs else TrainingStep
-    return kind(net, *adams, pools, objective, config.bfloat16, compile=config.compile)
+    return kind(net, generators, discriminators, pools, objective, config.bfloat16, compile=config.compile)
 
 
 def learning_rate(config: CycleGANConfig, epoch: int) -> float:

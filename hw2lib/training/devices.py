@@ -38,7 +38,7 @@ def gpu_settings(config: CycleGANConfig, device: torch.device) -> CycleGANConfig
     takes most of its time at batch 1; an epoch takes it seconds, and each ends with a checkpoint, so there is
     none within.
     """
-    offered = {"bfloat16": multiplies_bfloat16(device)}
+    offered: dict[str, bool | int] = {"bfloat16": multiplies_bfloat16(device)}
     if device.type == "cuda":
         offered |= {"compile": compiles(device), "cuda_graphs": True, "checkpoint_every": 100_000}
     return config.model_copy(update=offered)

@@ -4,11 +4,10 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from lightning.fabric import Fabric
-from pydantic import BaseModel
 from torch import Tensor
 
 from hw2lib.data import MVTecCategory
@@ -36,13 +35,29 @@ class EpochState(TrainingState, Protocol):
     train_seconds: float
 
 
+class EpochSettings(Protocol):
+    """What every training in epochs is told."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def epochs(self) -> int: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
+    def checkpoint_every(self) -> int: ...
+
+
 class EpochLoop:
     """Shuffled batches, progress, checkpoints and Ctrl-C; what a step and an epoch are is left open.
 
     The order of the images is a function of (seed, epoch), so that a run can go on where it stopped.
 
     Args:
-        config: settings with ``seed``, ``epochs``, ``batch_size`` and ``checkpoint_every``.
+        config: the settings.
         data: the images.
         split: indices for training and for validation.
         state: of the training.
@@ -53,7 +68,7 @@ class EpochLoop:
 
     def __init__(
         self,
-        config: BaseModel,
+        config: EpochSettings,
         data: MVTecCategory,
         split: tuple[Tensor, Tensor],
         state: EpochState,
@@ -110,7 +125,7 @@ class EpochLoop:
             return losses.mean()
         return losses.sum() * (self.fabric.world_size / len(batch))
 
-    def finite(self, loss: Tensor) -> float:
+    def finite(self, loss: Any) -> float:
         """The loss as a number; UserError where it is none, since no later step can mend that."""
         value = float(loss)
         if not math.isfinite(value):

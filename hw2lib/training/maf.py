@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,15 @@ class MAFState:
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
 
-    PROGRESS = ("epoch", "step", "loss_sum", "losses", "auroc", "train_seconds", "evaluation_seconds")
+    PROGRESS: ClassVar[tuple[str, ...]] = (
+        "epoch",
+        "step",
+        "loss_sum",
+        "losses",
+        "auroc",
+        "train_seconds",
+        "evaluation_seconds",
+    )
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -56,17 +65,20 @@ def build_maf(config: MAFConfig) -> MAF:
 
 def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
     """As ``torch.nn.utils.clip_grad_norm_``, which also writes gradients anew that are small enough."""
-    norm = get_total_norm([p.grad for p in parameters])
+    norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
     if not norm + 1e-6 <= max_norm:  # NaN is for the scaling to hand on
         clip_grads_with_norm_(parameters, max_norm, norm)
 
 
 class MAFLoop(EpochLoop):
+    config: MAFConfig
+    state: MAFState
+
     def __init__(self, *arguments) -> None:
         super().__init__(*arguments)
         self.pixels = DequantizedPixels()
-        self.weights = [p for p in self.state.flow.parameters()]
-        self.averages = [p for p in self.state.average.parameters()]
+        self.weights = list(self.state.flow.parameters())
+        self.averages: list[Tensor] = list(self.state.average.parameters())
 
     def step(self, batch: Tensor) -> float:
         """One step of Adam on the mean negative log-likelihood; returns it in nats per image."""
@@ -80,7 +92,7 @@ class MAFLoop(EpochLoop):
         clip_gradients(self.weights, config.clip_norm)
         state.optimizer.step()
         with torch.no_grad():
-            torch._foreach_lerp_(self.averages, self.weights, 1 - config.average_decay)
+            torch._foreach_lerp_(self.averages, [*self.weights], 1 - config.average_decay)
         return self.finite(self.fabric.all_reduce(loss.detach()))
 
     def validate(self, train_loss: float) -> dict:

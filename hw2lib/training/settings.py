@@ -1,7 +1,7 @@
 """What a run is made of: validated settings with two profiles, quick and paper."""
 
-from collections.abc import Iterable
-from typing import Annotated, Literal, Self, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, Self, TypeVar, overload
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -187,7 +187,15 @@ CYCLEGAN_PROFILES = {
 }
 
 
-def profile(name: str, profiles: dict[str, Settings] = PROFILES) -> Settings:
+@overload
+def profile(name: str) -> MAFConfig: ...
+
+
+@overload
+def profile(name: str, profiles: Mapping[str, Settings]) -> Settings: ...
+
+
+def profile(name: str, profiles: Mapping[str, BaseModel] = PROFILES) -> BaseModel:
     """The settings of a profile; UserError for an unknown name."""
     if name not in profiles:
         raise UserError(f"profile {name!r}: expected one of {', '.join(sorted(profiles))}")

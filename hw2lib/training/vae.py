@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ class VAEState:
     losses: list[dict] = field(default_factory=list)
     train_seconds: float = 0.0
 
-    PROGRESS = ("epoch", "step", "loss_sum", "losses", "train_seconds")
+    PROGRESS: ClassVar[tuple[str, ...]] = ("epoch", "step", "loss_sum", "losses", "train_seconds")
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -43,6 +44,9 @@ def build_vae(config: VAEConfig) -> VAE:
 
 
 class VAELoop(EpochLoop):
+    config: VAEConfig
+    state: VAEState
+
     def step(self, batch: Tensor) -> float:
         """One step of Adam on the mean −ELBO; returns it in nats per image."""
         state, config, generator = self.state, self.config, self.noise()

@@ -18,7 +18,7 @@ def test_metrics(net: CycleGAN, data: UnpairedImages) -> dict[str, float]:
         ``cycle_ssim``: mean of :func:`structural_similarity`;
         ``cycle_l1``: mean absolute error; ``identity_l1``: that of F(x) against x, or G(y) against y.
     """
-    found = {}
+    found: dict[str, float] = {}
     for (split, forward, backward), domain in zip(directions(net), "AB", strict=True):
         x = to_signed(data.images[split])
         cycled = run_generator(backward, run_generator(forward, x))
@@ -48,7 +48,9 @@ def structural_similarity(images: Tensor, others: Tensor) -> Tensor:
     Source: Wang et al. 2004, equation 13, with Gaussian windows of σ = 1.5.
     """
     intensities = (images + 1) / 2, (others + 1) / 2
-    return structural_similarity_index_measure(*intensities, data_range=(0.0, 1.0), reduction="none")
+    found = structural_similarity_index_measure(*intensities, data_range=(0.0, 1.0), reduction="none")
+    assert isinstance(found, Tensor)  # and not what else it can be asked for
+    return found
 
 
 def directions(net: CycleGAN) -> tuple[tuple[str, nn.Module, nn.Module], ...]:

@@ -103,7 +103,7 @@ def reconstruction_curve(
     """
     z = forward(x)
     undisturbed = backward(z)
-    rows = []
+    rows: list[dict[str, float | str]] = []
     for perturbation in perturbations:
         disturbed = perturbation(z, seed)
         reconstruction = backward(disturbed)

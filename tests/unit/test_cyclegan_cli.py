@@ -112,8 +112,8 @@ def test_train_and_translate(hw2, root, tmp_path):
         (onto_itself, "would be replaced by its translation"),
         (unknown_epoch, "kept weights of epochs [1], not 7"),
         (unknown_domain, "--to C: expected A or B"),
-        (no_image, "none.png: cannot be read as an image"),
-        (folder, f"{root}: cannot be read as an image"),
+        (no_image, "none.png: No such file or directory"),
+        (folder, f"{root}: is not a plain file"),
         (broken, "truncated.png: cannot be read as an image"),
         (onto_file, "file: cannot be created"),
     ):

@@ -23,6 +23,7 @@ from hw2lib.experiments.toy import (
     nearest_mode,
     partners,
     realistic_share,
+    rotation,
     sky_tint,
     train,
     wrong_pairs,
@@ -239,3 +240,8 @@ def test_one_generator_serves_both_directions():
 def test_domains_of_different_dimension_are_refused():
     with pytest.raises(ValueError, match="dimension 2 and 48"):
         train(Ring(), Scenes(True), Objective(), steps=1)
+
+
+def test_a_rotation_turns_one_ring_into_the_other():
+    turned = Ring(radius=2.0, turn=math.pi / 8).centres()
+    torch.testing.assert_close(RING.centres() @ rotation(math.pi / 8), turned)

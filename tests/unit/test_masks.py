@@ -165,6 +165,12 @@ BAD_MASKS = {
         lambda p: Image.new("L", (12, 10), 255).save(p.with_name("001.bmp")),
         "are both masks of crack/001.png",
     ),
+    "shared": (
+        "Two images that share a mask.",
+        "001.bmp lies beside 001.png in the folder of a defect.",
+        lambda p: Image.new("RGB", (12, 10)).save(p.parents[2] / "test" / "crack" / "001.bmp"),
+        "is a mask of two images; crack/001.png is one of them",
+    ),
     "missing": (
         "A mask that is missing among others.",
         "One of four masks is removed.",

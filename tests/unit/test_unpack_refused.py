@@ -1,8 +1,10 @@
 """hw2lib.data.unpack: archives that are refused, each within a bounded memory."""
 
+import lzma
 import tarfile
 import tracemalloc
 import zipfile
+import zlib
 
 import pytest
 from faults import cases
@@ -24,7 +26,36 @@ LONG = octal_header("././@LongLink", tarfile.GNUTYPE_LONGNAME, b"00000000012") +
 ENTRY = link("capsule/x", tarfile.REGTYPE, "").tobuf()
 SPARSE = octal_header("capsule/x", tarfile.GNUTYPE_SPARSE, b"0")
 
+
+def dictionary_of_4_gb(content: bytes) -> bytes:
+    """The same xz file, but for the size of the dictionary that its block's header asks for."""
+    size = (content[12] + 1) * 4
+    header = bytearray(content[12 : 12 + size])
+    assert header[2:4] == b"\x21\x01"  # the filter LZMA2 with one byte of properties
+    header[4] = 40
+    header[-4:] = zlib.crc32(header[:-4]).to_bytes(4, "little")
+    return content[:12] + bytes(header) + content[12 + size :]
+
+
 REFUSED = {
+    "xz-dictionary": (
+        "A compressed archive that asks for 4 GB of memory.",
+        "A tar.xz whose header says that its dictionary has 4 GB.",
+        dictionary_of_4_gb(tar_of({"capsule/zeros": bytes(3_000_000)})),
+        "Memory usage limit exceeded",
+    ),
+    "xz-second-dictionary": (
+        "A compressed archive that asks for 4 GB of memory later on.",
+        "The second of two joined xz streams says that its dictionary has 4 GB.",
+        lzma.compress(tar_of(FILES, "w")[:-1024]) + dictionary_of_4_gb(lzma.compress(bytes(3_000_000))),
+        "Memory usage limit exceeded",
+    ),
+    "zip-lzma": (
+        "A zip of another compression, which may ask for 4 GB of memory.",
+        "A zip entry compressed by LZMA.",
+        zip_of(FILES, zipfile.ZIP_LZMA),
+        "compressed in a rare way",
+    ),
     "tar-parent": (
         "A name that leaves the folder.",
         "A tar entry capsule/../../escaped.",

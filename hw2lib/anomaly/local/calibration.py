@@ -35,7 +35,7 @@ class Calibration(nn.Module):
     def __init__(self, config: LocalConfig, inside: Tensor) -> None:
         super().__init__()
         self.order, self.window = config.tail, config.window
-        self.register_buffer("inside", inside)
+        self.register_buffer("inside", inside, persistent=False)  # kept by the detector
         for name in ("lowest", "offset", "threshold", "scale"):
             self.register_buffer(name, torch.empty(0))
 

@@ -26,10 +26,10 @@ class LocalConfig(BaseModel):
         8, description="of the filters; their length-to-width ratio asks for steps of about 20 degrees"
     )
     widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
-        (0.8, 1.5), description="σ across the line in pixels: the thinnest line pixels show, and twice that"
+        (1.0, 2.0), description="σ across the line in pixels: the thinnest line pixels show, and twice that"
     )
     lengths: Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
-        (4.0, 6.0), description="σ along the line in pixels, one per width; equal to it for isotropic filters"
+        (4.0, 8.0), description="σ along the line in pixels, one per width; equal to it for isotropic filters"
     )
     pooling: Literal["energy", "value"] = Field(
         "energy", description="energy keeps a thin line that runs between two samples; values of it cancel"
@@ -41,9 +41,11 @@ class LocalConfig(BaseModel):
     whitening: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="exponent of the variances in the neighbours' distance: 0 none, 1 Mahalanobis"
     )
-    neighbours: Count = Field(3, description="normal images over whose distances is averaged: one is noisy")
+    neighbours: Count = Field(
+        1, description="nearest normal images over whose distances is averaged: what occurred once is normal"
+    )
     radius: Annotated[int, Field(ge=0)] = Field(
-        1, description="cells around a cell in which neighbours lie: objects do not lie still"
+        2, description="cells around a cell in which neighbours lie: objects do not lie still"
     )
     shrinkage: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.1, description="share of the covariances off the diagonal taken from the position-wise Gaussian"
@@ -69,7 +71,7 @@ class LocalConfig(BaseModel):
         0.95, description="quantile of the normal scores above which their tail is taken as exponential"
     )
     window: Annotated[int, Field(ge=1)] = Field(
-        9, description="cells across the square whose normal scores calibrate its middle; odd"
+        5, description="cells across the square whose normal scores calibrate its middle; odd"
     )
     mask: Literal["auto", "none"] = Field(
         "auto",

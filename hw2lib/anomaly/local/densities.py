@@ -52,7 +52,7 @@ class LocalDensity(nn.Module):
     def __init__(self, config: LocalConfig, inside: Tensor) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("inside", inside)
+        self.register_buffer("inside", inside, persistent=False)  # kept by the detector
 
     def fit(self, normal: Tensor, report: Report) -> HeldOut:
         """Learn, and return what the calibration is made from.

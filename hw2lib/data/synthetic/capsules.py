@@ -105,6 +105,7 @@ def make_capsules(
             small.
     """
     data = synthetic_capsules(size, train, good, per_defect, seed)
+    assert data.masks is not None
     pictures = [
         ("train", name, image, None) for name, image in zip(data.train_files, data.train, strict=True)
     ]

@@ -7,13 +7,15 @@ import numpy as np
 
 OVERSAMPLING = 2
 Array = np.ndarray
+Point = Array | tuple[float, float]
 
 
 def plane(size: int) -> tuple[Array, Array]:
     """x to the right and y downwards in [−1, 1], each of shape (n, n) with n = 2 · ``size``."""
     n = size * OVERSAMPLING
     axis = (np.arange(n) + 0.5) / n * 2 - 1
-    return tuple(np.meshgrid(axis, axis))
+    x, y = np.meshgrid(axis, axis)
+    return x, y
 
 
 def to_pixels(image: Array, rng: np.random.Generator, grain: float = 0.012) -> Array:
@@ -73,7 +75,7 @@ def ridge(
     return total
 
 
-def stroke(x: Array, y: Array, start: Array, end: Array, width: float, soft: float = 0.01) -> Array:
+def stroke(x: Array, y: Array, start: Point, end: Point, width: float, soft: float = 0.01) -> Array:
     """1 on the line from start to end of the given half-width, 0 away from it."""
     (a, b), (c, d) = start, end
     length = max((c - a) ** 2 + (d - b) ** 2, 1e-12)

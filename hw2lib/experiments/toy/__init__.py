@@ -1,6 +1,7 @@
 """CycleGAN in the plane and on tiny images: the same losses and step, many trainings at once."""
 
-from .domains import Blob, Domain, Ring, Scenes, sky_tint
+from .ablations import WinterRuns, both_directions, to_winter
+from .domains import Blob, Domain, Ring, Scenes, rotation, sky_tint
 from .measures import (
     energy_distance,
     input_correlation,
@@ -21,6 +22,8 @@ __all__ = [
     "Ring",
     "Scenes",
     "StackedMLP",
+    "WinterRuns",
+    "both_directions",
     "energy_distance",
     "fit_pairs",
     "input_correlation",
@@ -30,7 +33,9 @@ __all__ = [
     "nearest_mode",
     "partners",
     "realistic_share",
+    "rotation",
     "sky_tint",
+    "to_winter",
     "train",
     "wrong_pairs",
 ]

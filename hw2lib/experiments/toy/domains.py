@@ -16,7 +16,9 @@ _TINT = (1.0, 0.0, -1.0)  # a warm sky is redder and less blue
 class Domain(Protocol):
     """What a toy training draws from."""
 
-    dim: int
+    @property
+    def dim(self) -> int:
+        """Values per point."""
 
     def sample(self, n: int, members: int, generator: torch.Generator) -> Tensor:
         """n points for each of the members that are trained together, shape (n, members, dim)."""
@@ -98,6 +100,12 @@ class Scenes:
         halves = [half.expand(n, members, channels, height // 2, width) for half in halves]
         images = torch.cat(halves, dim=-2)
         return (images + self.noise * torch.randn(images.shape, generator=generator)).flatten(2)
+
+
+def rotation(angle: float) -> Tensor:
+    """The matrix R, shape (2, 2), for which x R turns the points x of shape (n, 2) anticlockwise."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return torch.tensor([[cos, sin], [-sin, cos]])
 
 
 def sky_tint(images: Tensor) -> Tensor:

@@ -37,6 +37,8 @@ class StackedMLP(nn.Module):
         torch.Size([5, 3, 2])
     """
 
+    skip: Tensor
+
     def __init__(
         self,
         sizes: Sequence[int],

@@ -66,7 +66,8 @@ def train(
         for group, rate in zip(parameters, learning_rates, strict=True)
     ]
     decays = [LambdaLR(optimizer, lambda k: min(1.0, 2 - 2 * k / steps)) for optimizer in optimizers]
-    step = TrainingStep(net, *optimizers, {"D_A": ImagePool(0), "D_B": ImagePool(0)}, objective)
+    pools = {"D_A": ImagePool(0), "D_B": ImagePool(0)}
+    step = TrainingStep(net, optimizers[0], optimizers[1], pools, objective)
     batches = torch.Generator().manual_seed(seed)
     for _ in range(steps):
         step(a.sample(batch_size, members, batches), b.sample(batch_size, members, batches))

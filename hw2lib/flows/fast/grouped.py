@@ -13,9 +13,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from hw2lib.flows.made import MADE
+from hw2lib.flows.made import MADE, Linear
 from hw2lib.flows.stages import Stage, inverse_stages
 
 # At 512 units this is the width of the staircase's own steps: a group's weights lie in one rectangle.
@@ -75,12 +75,12 @@ def grouped_inverse(
     made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
 ) -> Tensor:
     """The same y as ``staged_inverse`` gives, for float32 and float64 on the CPU; (batch, D)."""
-    shift = made.context_shift(context, len(given))
-    shift = None if shift is None else shift.detach().t().numpy()
-    given = given.detach().t().contiguous().numpy()
-    values = [np.empty((n, given.shape[1]), given.dtype) for n in (made.features, *made.hidden_features)]
+    added = made.context_shift(context, len(given))
+    shift = None if added is None else added.detach().t().numpy()
+    rows = given.detach().t().contiguous().numpy()
+    values = [np.empty((n, rows.shape[1]), rows.dtype) for n in (made.features, *made.hidden_features)]
     for group in inverse_groups(made):
-        _solve(group, made, given, values, shift, _normalize if normalizing else _scale_and_shift)
+        _solve(group, made, rows, values, shift, _normalize if normalizing else _scale_and_shift)
     return torch.from_numpy(values[0]).t()
 
 
@@ -130,9 +130,7 @@ def _normalize(given: np.ndarray, mean: np.ndarray, log_scale: np.ndarray, out: 
     np.multiply(log_scale, mean, out=out)
 
 
-def _parts(
-    layer: nn.Module, ranges: tuple[Range, Range], values: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _parts(layer: Linear, ranges: Sequence[Range], values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The corner of a layer's weights within the group, and W v + b of what is older than the group."""
     (known, top), (lo, hi) = ranges
     if lo == hi:  # no unit of this layer has a degree of this group

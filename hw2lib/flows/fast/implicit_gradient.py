@@ -11,19 +11,20 @@ like the one that the solver solves, and the same stages, taken backwards, solve
 used once more. Book: eq-implicit-gradient.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hw2lib.flows.autoregressive import affine_plain
 from hw2lib.flows.inverse import staged_inverse
-from hw2lib.flows.made import MADE
+from hw2lib.flows.made import MADE, Linear
 
 from .grouped import Group, Range, inverse_groups
 
-Array = np.ndarray | Tensor
+Array = Any  # of NumPy or Torch: only what both know is used
 
 
 def solve_block(made: MADE, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -129,7 +130,7 @@ class _Sweep:
         self.sums[below][first : first + weight.shape[1]] += weight.T @ values
 
 
-def _weights(layer: nn.Module, ranges: tuple[Range, Range]) -> Array:
+def _weights(layer: Linear, ranges: Sequence[Range]) -> Array:
     """The rows of a group, on all columns that its last row sees."""
     (_, top), (lo, hi) = ranges
     if lo == hi:
