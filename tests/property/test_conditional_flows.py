@@ -38,7 +38,7 @@ def shapes(draw) -> Conditional:
 def flows(kind, shape) -> tuple:
     """The dense reference and its conversion to the staircase."""
     dense = kind(
-        shape.features, shape.hidden, shape.transforms, "dense", shape.degrees, shape.seed, shape.steps,
+        shape.features, shape.hidden, shape.transforms, "dense", shape.degrees, shape.seed, shape.rectangles,
         context=shape.context,
     ).double()  # fmt: skip
     redraw(dense, shape.seed)

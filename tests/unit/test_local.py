@@ -99,7 +99,7 @@ def test_elongated_filters_answer_to_their_own_direction_alone():
 
 
 def test_images_smaller_than_the_filters_are_refused():
-    with pytest.raises(UserError, match="the filters need more than 15"):
+    with pytest.raises(UserError, match="the filters need more than 20"):
         LineFeatures(LocalConfig(), (12, 40))
 
 
@@ -224,14 +224,17 @@ def test_calibration_pools_the_cells_that_are_looked_at_alone():
     spoiled = torch.where(inside, normal, torch.tensor(1e6))
     first, second = (Calibration(LocalConfig(window=5), inside).fit(x)(x) for x in (normal, spoiled))
     assert torch.equal(first, second)
-    logs = (normal - normal[:, inside].min() + first.new_tensor(0)).clamp(min=0)
+    logs = (normal - normal[:, inside].min()).clamp(min=0)
     offset = 0.2 * logs[:, inside].flatten().median() + 1e-3
     pooled = (logs[:, 2:4, 1:4] + offset).log().flatten().double().numpy()  # around (2, 1)
     level = np.quantile(pooled, 0.95)
     beta = np.mean(pooled[pooled > level] - level)
-    value = float((logs[0, 2, 1] + offset).log())
-    expected = ((value - level) / beta + math.log(20)) / math.log(10)
-    assert float(first[0, 2, 1]) == pytest.approx(expected, abs=1e-3)
+    values = (logs[:, 2, 1] + offset).log().double().numpy()
+    excess = (values - level) / beta / math.log(10)
+    start = math.log10(20)
+    expected = np.where(excess > 0, start + excess, start * np.exp(np.minimum(excess, 0) / start))
+    assert (excess > 0).any()
+    np.testing.assert_allclose(first[:, 2, 1].numpy(), expected, atol=1e-3)
 
 
 def test_image_p_values_are_conformal_and_go_on_beyond_the_largest():
@@ -264,7 +267,7 @@ def test_the_object_is_found_and_a_texture_has_none(capsules):
 def test_defects_lie_on_the_object_by_and_large(capsules):
     mask = object_mask(capsules.train, SMALL)
     defective = capsules.masks.numpy()
-    assert (defective & mask).sum() > 0.97 * defective.sum()
+    assert (defective & mask).sum() > 0.9 * defective.sum()  # a squeeze is bare table
 
 
 # Synthetic defects
@@ -303,7 +306,8 @@ def test_a_detector_finds_generated_defects(capsules, densities):
     scores = detector.scores(maps)
     assert auroc(capsules.anomalous, scores) > 0.8
     p = detector.p_values(scores)
-    assert np.median(p[capsules.anomalous]) < 0.05 < np.median(p[~capsules.anomalous])
+    # A flow holds out six images, of which the conformal p-value is at least 1/7.
+    assert np.median(p[capsules.anomalous]) < 0.15 < np.median(p[~capsules.anomalous])
     assert (maps[:, ~detector.inside.numpy()] == 0).all()
 
 
