@@ -28,15 +28,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="an object, for programs")]
 
 def check_device(device: str) -> None:
     """UserError for a device that does not exist here."""
-    from hw2lib.errors import UserError
+    if device != "cpu":  # which is here always, and asks for no torch
+        from hw2lib.training.devices import resolve_device
 
-    if device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"--device {device}: expected auto, cpu or cuda")
-    if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise UserError("--device cuda: no CUDA device is available")
+        resolve_device(device)
 
 
 def refuse_weights(weights: str | None) -> None:

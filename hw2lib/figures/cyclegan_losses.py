@@ -142,7 +142,7 @@ def weights(
     axes[1].axhline(needed, color=style.COLORS["reference"], lw=1, ls=":", label=localize(_NEEDED, lang))
     axes[0].set_ylim(-0.04, 1.04)
     axes[1].set_ylim(-0.1, None)
-    _legend_above(fig, axes[1], 3)
+    _legend_above(axes[1], 3)
     return fig
 
 
@@ -195,13 +195,13 @@ def generators(panels: Mapping[Words, tuple[Tensor, Tensor]], lang: str) -> Figu
     sns.stripplot(dots, x=0, y=2, hue=1, palette=colors, dodge=True, jitter=False, size=6, alpha=0.75, ax=ax)
     ax.axhline(1, color=style.COLORS["reference"], lw=1, ls=":", label=localize(_NOTHING, lang))
     ax.set(xlabel="", ylabel=localize(_DISTANCE, lang), ylim=(-0.08, 1.4))
-    _legend_above(fig, ax, 3)
+    _legend_above(ax, 3)
     return fig
 
 
 def _by_run(
     ax: Axes,
-    values: Mapping[Words, Sequence[float]],
+    values: Mapping[Text, Sequence[float]],
     colors: Sequence[str],
     special: int,
     note: tuple[Words, float],
@@ -216,10 +216,11 @@ def _by_run(
     ax.axvspan(special - 0.5, len(table) - 0.5, color="#f3f3f3", zorder=0)
     ax.text((special + len(table) - 1) / 2, note[1], localize(note[0], lang), ha="center")
     ax.set(xlim=(-0.5, len(table) - 0.5))
-    _legend_above(ax.figure, ax, 2)
+    _legend_above(ax, 2)
 
 
-def _legend_above(fig: Figure, ax: Axes, columns: int) -> None:
+def _legend_above(ax: Axes, columns: int) -> None:
     handles, names = ax.get_legend_handles_labels()
-    ax.get_legend().remove()
-    fig.legend(handles, names, loc="outside upper center", ncols=columns)
+    if legend := ax.get_legend():
+        legend.remove()
+    ax.figure.legend(handles, names, loc="outside upper center", ncols=columns)

@@ -196,7 +196,7 @@ def finish(fig: Figure, lang: str) -> Figure:
     return fig
 
 
-def picture_rows(sheet: np.ndarray, titles: Sequence[str], lang: str) -> Figure:
+def picture_rows(sheet: np.ndarray, titles: Sequence[Words], lang: str) -> Figure:
     """Rows of pictures, uint8 of shape (rows, columns, size, size, 3), with a title above each row.
 
     One image pixel is one pixel of the figure: enlarged noise is no clearer and many times the bytes.

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,10 @@ RECORDED_FILES = ("config.json", "environment.json", "scores.csv", "metrics.json
 CORRUPTED, SIGMA, TOP_SHARE, DRAWS = 0.2, 2.0, 0.01, 16
 COMPARED = ("typicality", "complexity", "ratio", "additive", "map_maximum", "map_top")
 LEVEL = 1 - 0.05 / len(COMPARED)
-REMEDIES = {"background": {"corrupted": CORRUPTED}, "additive": {"conditioner": "additive"}}
+REMEDIES: dict[str, dict[str, Any]] = {
+    "background": {"corrupted": CORRUPTED},
+    "additive": {"conditioner": "additive"},
+}
 
 
 def run_likelihood(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from hw2lib.anomaly import image_bits_per_dim, nll_maps, nll_scores, pixel_auroc_report
@@ -18,6 +17,7 @@ from hw2lib.runs.checkpoint import load_training_state
 from hw2lib.runs.folder import begin, note_resumption, prepare, write_csv, write_json
 from hw2lib.runs.images import save_grid
 from hw2lib.statistics import intervals_per_defect
+from hw2lib.training.devices import fabric_on
 from hw2lib.training.loop import Report
 from hw2lib.training.maf import MAFLoop, MAFState, build_maf
 from hw2lib.training.memory import keep_freed_memory, peak_memory_gb
@@ -70,8 +70,7 @@ def train_maf(
     split = split_validation(len(data.train), config.validation_fraction, config.seed)
     prepare(out, resume, data.checksum, config)
     keep_freed_memory()
-    fabric = Fabric(accelerator=device, devices=devices)
-    fabric.launch()
+    fabric = fabric_on(device, devices)
     flow = build_maf(config)
     average = build_maf(config).requires_grad_(False).to(fabric.device)
     optimizer = torch.optim.Adam(flow.parameters(), lr=config.learning_rate, fused=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from hw2lib.anomaly import image_bits_per_dim, pixel_auroc_report, vae_error_maps, vae_scores
@@ -16,6 +15,7 @@ from hw2lib.runs.checkpoint import load_training_state
 from hw2lib.runs.folder import begin, note_resumption, prepare, write_csv, write_json
 from hw2lib.runs.images import save_grid
 from hw2lib.statistics import intervals_per_defect
+from hw2lib.training.devices import fabric_on
 from hw2lib.training.fit import vae_parameter_groups
 from hw2lib.training.loop import Report
 from hw2lib.training.memory import keep_freed_memory, peak_memory_gb
@@ -77,8 +77,7 @@ def train_vae(
     vae = build_vae(config)
     prepare(out, resume, data.checksum, config)
     keep_freed_memory()
-    fabric = Fabric(accelerator=device, devices=devices)
-    fabric.launch()
+    fabric = fabric_on(device, devices)
     optimizer = torch.optim.Adam(
         vae_parameter_groups(vae, config.learning_rate, config.sigma_learning_rate), fused=True
     )

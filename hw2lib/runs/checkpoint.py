@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -31,7 +31,7 @@ class TrainingState(Protocol):
         step: steps of the current epoch that are done.
     """
 
-    PROGRESS: tuple[str, ...]
+    PROGRESS: ClassVar[tuple[str, ...]]
     optimizer: Optimizer
     epoch: int
     step: int

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -28,7 +28,7 @@ class CycleGANTrainingState(Protocol):
         step: steps of the current epoch that are done.
     """
 
-    PROGRESS: tuple[str, ...]
+    PROGRESS: ClassVar[tuple[str, ...]]
     training: TrainingStep
     epoch: int
     step: int

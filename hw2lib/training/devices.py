@@ -5,15 +5,53 @@ import shutil
 from importlib.util import find_spec
 
 import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.strategies import SingleDeviceStrategy
+
+from hw2lib.errors import UserError
 
 from .settings import CycleGANConfig
 
+DEVICES = ("auto", "cpu", "cuda")
+
 
 def resolve_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    """The device of that name; ``auto`` is CUDA where there is one, and the CPU elsewhere.
+
+    Apple's ``mps`` is never taken: it has no float64, which densities and scores are summed in.
+
+    Raises:
+        UserError: another name, or ``cuda`` where there is none.
+    """
+    if name not in DEVICES:
+        raise UserError(f"--device {name}: expected {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise UserError("--device cuda: no CUDA device is available")
+    return torch.device("cuda" if name != "cpu" and available else "cpu")
+
+
+def fabric_on(device: str, devices: int = 1) -> Fabric:
+    """Lightning's Fabric on the device that :func:`resolve_device` names, launched.
+
+    A single device is given whole: Fabric would else look for a cluster (SLURM, MPI, LSF), and refuse to run
+    in a job of several tasks.
+
+    Raises:
+        UserError: there are not so many devices.
+    """
+    place = resolve_device(device)
+    if place.type == "cuda" and devices > torch.cuda.device_count():
+        raise UserError(f"--devices {devices}: there are {torch.cuda.device_count()} CUDA devices")
+    if devices == 1:
+        index = torch.device("cuda", 0) if place.type == "cuda" else place
+        alone = SingleDeviceStrategy(index)
+        fabric = Fabric(accelerator=place.type, strategy=alone, plugins=[LightningEnvironment()])
+    else:
+        fabric = Fabric(accelerator=place.type, devices=devices)
+    fabric.launch()
+    return fabric
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:

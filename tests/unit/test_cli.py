@@ -55,12 +55,18 @@ def training(data, out, *more, settings=TINY) -> list[object]:
     return ["train", "maf", "--data", data, "--out", out, "--device", "cpu", *assignments, *more]
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("trained") / "run"
+
+
 @pytest.fixture
-def run(hw2, category, tmp_path):
-    """The folder of a trained run."""
-    code, _, _ = hw2(*training(category, tmp_path / "run"))
-    assert code == 0
-    return tmp_path / "run"
+def run(hw2, category, trained_once, tmp_path):
+    """A copy of a run that the command has trained on the category."""
+    if not trained_once.exists():
+        code, _, _ = hw2(*training(category, trained_once))
+        assert code == 0
+    return shutil.copytree(trained_once, tmp_path / "run")
 
 
 def wrong(outcome, message: str) -> None:

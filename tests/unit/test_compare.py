@@ -81,6 +81,7 @@ def test_the_formula_with_loops(n, m, seed, digits):
     assert there.p_value == pytest.approx(back.p_value, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_the_interval_is_that_of_a_paired_bootstrap():
     labels, a, b = draw(60, 90, seed=3)
     result = compare(Placements.of(labels, a), Placements.of(labels, b))

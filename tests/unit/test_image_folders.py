@@ -1,5 +1,6 @@
 """Which files of a folder are images, which are tools' leftovers, and which are named."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -79,6 +80,26 @@ def test_nothing_is_passed_over_without_a_word(unpaired, name):
 def test_links_to_folders_are_named(unpaired, tmp_path_factory):
     (unpaired / "trainA" / "more").symlink_to(tmp_path_factory.mktemp("elsewhere"))
     with pytest.raises(UserError, match="trainA/more: a link to a folder is not followed"):
+        load_unpaired(unpaired, 8)
+
+
+@fault(
+    "folder",
+    "A sub-folder that may not be listed.",
+    "The operating system refuses to list a folder below trainA.",
+    "The error is the system's own, with the folder's name; its pictures are not left out in silence.",
+)
+def test_a_folder_that_may_not_be_listed_is_named(unpaired, monkeypatch):
+    (unpaired / "trainA" / "day").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.fspath(path).endswith("day"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match="trainA/day: Permission denied"):
         load_unpaired(unpaired, 8)
 
 

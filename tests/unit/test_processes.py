@@ -34,6 +34,7 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")], ids=["ours", "user's"]
 )
@@ -50,6 +51,7 @@ def test_a_choice_of_the_user_stays(name):
     assert environment == {name: "5"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["notebooks", "tests/unit/test_hygiene.py"])
 def test_pytest_and_its_kernels_wait_passively(folder):
     code = f"import os, pytest; pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', {folder!r}])"
@@ -57,6 +59,7 @@ def test_pytest_and_its_kernels_wait_passively(folder):
     assert told.splitlines()[-1] == "PASSIVE"
 
 
+@pytest.mark.slow
 def test_notebook_kernels_wait_passively(tmp_path):
     """Those that book/notebooks.py starts."""
     code = f"""

@@ -269,11 +269,17 @@ def test_too_few_images_leave_nothing_behind(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture(scope="module")
+def stopped_once(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("stopped") / "run"
+    assert not train_maf(TINY, data, out, device="cpu", report=stop_after(2))
+    return out
+
+
 @pytest.fixture
-def stopped(data, tmp_path):
-    """The folder of a run that was stopped after two steps."""
-    assert not train_maf(TINY, data, tmp_path / "run", device="cpu", report=stop_after(2))
-    return tmp_path / "run"
+def stopped(stopped_once, tmp_path):
+    """A copy of a run that was stopped after two steps."""
+    return shutil.copytree(stopped_once, tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", sorted(CHECKPOINT))

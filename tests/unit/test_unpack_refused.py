@@ -150,6 +150,23 @@ REFUSED = {
         ),
         "headers are too large",
     ),
+    "tar-later-long-name": (
+        "A name of 16 megabytes further on.",
+        "A GNU long name whose header says 16 MB, after a good entry.",
+        tar_with(
+            link("capsule/a", tarfile.REGTYPE, "").tobuf(),
+            octal_header("././@LongLink", tarfile.GNUTYPE_LONGNAME, b"%011o" % (1 << 24)),
+            b"a" * (1 << 24),
+            ENTRY,
+        ),
+        "headers are too large",
+    ),
+    "tar-later-chain": (
+        "Thousands of long names for a later entry.",
+        "3,000 chained GNU long names after a good entry.",
+        tar_with(link("capsule/a", tarfile.REGTYPE, "").tobuf(), LONG * 3000, ENTRY),
+        "headers are too large",
+    ),
     "tar-long-link": (
         "A link's name of 16 megabytes.",
         "A GNU long link whose header says 16 MB.",
