@@ -306,8 +306,9 @@ def test_a_detector_finds_generated_defects(capsules, densities):
     scores = detector.scores(maps)
     assert auroc(capsules.anomalous, scores) > 0.8
     p = detector.p_values(scores)
-    # A flow holds out six images, of which the conformal p-value is at least 1/7.
-    assert np.median(p[capsules.anomalous]) < 0.15 < np.median(p[~capsules.anomalous])
+    assert np.median(p[capsules.anomalous]) < np.median(p[~capsules.anomalous])
+    if "maf" not in densities:  # which holds out six images, and has p-values of sevenths
+        assert np.median(p[capsules.anomalous]) < 0.05
     assert (maps[:, ~detector.inside.numpy()] == 0).all()
 
 
