@@ -11,12 +11,14 @@ from PIL import Image
 
 from hw2lib import cli
 from hw2lib.anomaly.local import LocalConfig, LocalDetector
+from hw2lib.anomaly.local.selection import SEARCH, START
 from hw2lib.data import make_capsules, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.jobs.local import METHODS, PROFILES, load_local, run_local, run_local_ablations
 from hw2lib.jobs.local_scoring import alarm_score, drawn
 from hw2lib.jobs.local_selection import run_local_selection
 from hw2lib.jobs.trained import run_kind
+from hw2lib.runs.reader import paper_root
 
 
 def call(monkeypatch, capsys, *arguments):
@@ -248,3 +250,18 @@ def test_a_detector_needs_no_gpu_to_be_told_where_it_is():
     detector = LocalDetector(LocalConfig(size=64), (64, 64)).to(torch.device("cpu"))
     with pytest.raises(UserError, match="0 normal images"):
         detector.fit(torch.zeros(0, 3, 64, 64, dtype=torch.uint8))
+
+
+def test_the_defaults_are_what_was_chosen():
+    """The recorded selection, trial by trial, leads to the settings that every run takes."""
+    folder = paper_root() / "local-selection"
+    recorded = json.loads((folder / "config.json").read_text())
+    assert LocalConfig.model_validate(recorded) == LocalConfig()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    followed = START.model_dump()
+    for row in [*metrics["neighbours"], *metrics["flow"]]:
+        followed |= row["changed"] if row["taken"] else {}
+    assert LocalConfig.model_validate(followed) == LocalConfig()
+    assert [row["changed"] for row in metrics["neighbours"]][1:] == [
+        {k: list(v) if isinstance(v, tuple) else v for k, v in row.items()} for row in SEARCH
+    ]
