@@ -48,7 +48,9 @@ def bench_local(
 
 def _timed(name: str, images: Tensor, device: torch.device) -> dict:
     size, count = images.shape[-1], len(images) - _SCORED
-    detector = LocalDetector(LocalConfig(size=size, densities=(name,)), (size, size)).to(device)
+    detector = LocalDetector(
+        LocalConfig.model_validate({"size": size, "densities": (name,)}), (size, size)
+    ).to(device)
     started = time.perf_counter()
     detector.fit(images[:count])
     learnt = time.perf_counter()

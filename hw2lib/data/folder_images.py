@@ -50,7 +50,8 @@ def shape_for(path: Path, size: int, multiple: int) -> tuple[int, int]:
     """
     width, height = open_image(path).size
     scale = size / max(width, height)
-    return tuple(max(1, round(side * scale / multiple)) * multiple for side in (height, width))
+    rows, columns = (max(1, round(side * scale / multiple)) * multiple for side in (height, width))
+    return rows, columns
 
 
 def load_images(

@@ -164,7 +164,7 @@ class MADE(nn.Module):
             target.load_dense(source.dense_weight().detach(), source.bias.detach())
             target.weight.requires_grad_(source.weight.requires_grad)
             target.bias.requires_grad_(source.bias.requires_grad)
-        if self.context_layer is not None:
+        if self.context_layer is not None and other.context_layer is not None:
             other.context_layer.load_state_dict(self.context_layer.state_dict())
             other.context_layer.requires_grad_(self.context_layer.weight.requires_grad)
         return other

@@ -56,7 +56,7 @@ def train_local(
     paths = normal_images_in(folder)
     prepare(out, resume=False)
     data = load_images(paths, shape_for(paths[0], config.size, config.cell), folder, report)
-    detector = LocalDetector(config, tuple(data.images.shape[2:])).to(where).fit(data.images, report)
+    detector = LocalDetector(config, data.images.shape[2:]).to(where).fit(data.images, report)
     facts = {"name": folder.resolve().name, "checksum": data.checksum, "train": len(paths), "test": 0}
     write_json(out / "config.json", config.model_dump())
     write_json(out / "environment.json", environment(where, facts))
@@ -77,7 +77,7 @@ def load_local(run: Path, device: str = "auto") -> LocalDetector:
     path = run / "config.json"
     config = validated(LocalConfig, read_json(path), f"{path}:")
     tensors = load_tensors(run / DETECTOR)
-    shape = tuple(side * config.cell for side in tensors["inside"].shape)
+    shape = [side * config.cell for side in tensors["inside"].shape]
     return LocalDetector(config, shape).restore(tensors).to(resolve_device(device))
 
 
@@ -98,7 +98,8 @@ def run_local(config: LocalConfig, data: MVTecCategory, out: Path, device: str =
     whole = LocalDetector(config.model_copy(update={"densities": names}), (data.size, data.size))
     whole.to(where).fit(data.train)
     raw = whole.raw(whole.describe(data.test))
-    rows, metrics = [], {}
+    rows: list[dict] = []
+    metrics: dict[str, object] = {}
     for method, parts in METHODS.items():
         detector = whole.only(*parts)
         maps = detector.calibrated(raw).cpu().numpy()
@@ -136,7 +137,9 @@ def judged(detector: LocalDetector, maps: np.ndarray, data: MVTecCategory) -> di
         fine, where = (pixel_maps(m, config.cell, config.smoothing) for m in (maps, normal))
         measures["localisation"] = localisation(fine, masks)
         measures["location_only"] = localisation(np.broadcast_to(where, fine.shape), masks)
-    found = {name: {k: asdict(e) for k, e in part.items()} for name, part in measures.items()}
+    found: dict[str, object] = {
+        name: {k: asdict(e) for k, e in part.items()} for name, part in measures.items()
+    }
     p = detector.p_values(scores)
     found["held_out"] = len(detector.normal_scores)
     found["decisions"] = [decisions(data.test_defects, p, rate) for rate in ALARM_RATES]
@@ -164,7 +167,7 @@ def run_local_ablations(config: LocalConfig, data: MVTecCategory, out: Path, dev
     """
     prepare(out, resume=False)
     where, shape = resolve_device(device), (data.size, data.size)
-    changes = {
+    changes: dict[str, dict] = {
         "all": {},
         "no_object_mask": {"mask": "none"},
         "isotropic_filters": {"lengths": config.widths},

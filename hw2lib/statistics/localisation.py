@@ -78,7 +78,8 @@ class PixelCounts:
             labels = labels.ravel()[flat]
             shares = 1 / np.bincount(labels)[labels] if len(labels) else np.empty(0)
             tables[2][k] = np.bincount(row[flat], shares, minlength=size)
-        return cls(*tables, counts)
+        normal, defective, regions = tables
+        return cls(normal, defective, regions, counts)
 
     def measures(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """The measures with images counted as often as ``weights``, (resamples, images), says.
@@ -125,7 +126,7 @@ def localisation(
     """
     maps, masks = np.asarray(maps), np.asarray(masks, bool)
     counts, rng = PixelCounts.of(maps, masks), np.random.default_rng(seed)
-    anomalous = masks.any((1, 2))
+    anomalous = np.asarray(masks.any((1, 2)))
     weights = _draws(anomalous, resamples, rng)
     parts = [counts.measures(part) for part in np.array_split(weights, -(-resamples // _CHUNK))]
     exact = counts.measures(np.ones((1, len(maps))))
@@ -146,7 +147,7 @@ def aupimo(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     Source: Bertoldo et al. 2024, equations 4 to 7.
     """
     maps, masks = np.asarray(maps), np.asarray(masks, bool)
-    anomalous = masks.any((1, 2))
+    anomalous = np.asarray(masks.any((1, 2)))
     if anomalous.all() or not anomalous.any():
         raise UserError("AUPIMO needs normal and defective images; only one kind is here")
     return _Pimo(maps, masks, anomalous).per_image(np.ones(len(maps)))

@@ -32,6 +32,12 @@ class Calibration(nn.Module):
     Source: peaks over threshold with an exponential tail, Coles 2001, chapter 4.
     """
 
+    inside: Tensor
+    lowest: Tensor
+    offset: Tensor
+    threshold: Tensor
+    scale: Tensor
+
     def __init__(self, config: LocalConfig, inside: Tensor) -> None:
         super().__init__()
         self.order, self.window = config.tail, config.window

@@ -6,7 +6,7 @@ which it is calibrated: a density judges what it has learnt by heart too kindly.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -49,6 +49,8 @@ class LocalDensity(nn.Module):
         inside: booleans (rows, columns), the cells that are looked at; all others score 0.
     """
 
+    inside: Tensor
+
     def __init__(self, config: LocalConfig, inside: Tensor) -> None:
         super().__init__()
         self.config = config
@@ -86,6 +88,9 @@ class Neighbours(LocalDensity):
 
     Source: Roth et al. 2022 (PatchCore), Cohen and Hoshen 2020 (SPADE), position by position.
     """
+
+    whiten: Tensor
+    bank: Tensor
 
     def __init__(self, config: LocalConfig, inside: Tensor) -> None:
         super().__init__(config, inside)
@@ -148,6 +153,9 @@ class PlaceGaussian(LocalDensity):
     scores are by five densities, each fitted without a fifth of the images.
     """
 
+    mean: Tensor
+    factor: Tensor
+
     def __init__(self, config: LocalConfig, inside: Tensor) -> None:
         super().__init__(config, inside)
         self.register_buffer("mean", torch.empty(0))
@@ -197,11 +205,14 @@ class ConditionalFlow(LocalDensity):
     (the encoding); book: eq-local-likelihood.
     """
 
+    whiten: Tensor
+    place: Tensor
+
     def __init__(self, config: LocalConfig, inside: Tensor) -> None:
         super().__init__(config, inside)
         self.register_buffer("whiten", torch.empty(0))
         self.register_buffer("place", torch.empty(0))
-        self.flow: MAF | None = None
+        self.flow: MAF  # made by build, when the number of features that are kept is known
 
     def fit(self, normal: Tensor, report: Report) -> HeldOut:
         if len(normal) < 4:
@@ -209,7 +220,7 @@ class ConditionalFlow(LocalDensity):
         variances, vectors = principal_axes(normal[:, self.inside])
         kept = variances > 1e-6 * variances[0]
         self.whiten = vectors[:, kept] * variances[kept].rsqrt()
-        self.place = place_encoding(normal.shape[1:3], self.config.frequencies).to(normal)[
+        self.place = place_encoding(self.inside.shape, self.config.frequencies).to(normal)[
             self.inside.flatten()
         ]
         train, held = split_validation(len(normal), self.config.held_out, self.config.seed)
@@ -265,7 +276,7 @@ def principal_axes(features: Tensor) -> tuple[Tensor, Tensor]:
     return variances.flip(0).clamp(min=0).to(features), vectors.flip(1).to(features)
 
 
-def place_encoding(grid: tuple[int, int], frequencies: int) -> Tensor:
+def place_encoding(grid: Sequence[int], frequencies: int) -> Tensor:
     """sin and cos of 2^k · π/2 · t, k < frequencies, for both coordinates t ∈ [−1, 1] of every cell.
 
     Returns:

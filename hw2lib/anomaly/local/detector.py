@@ -1,8 +1,8 @@
 """Local features, densities, calibration and object mask as one detector."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from hw2lib.errors import UserError
 
 from .calibration import OUTSIDE, Calibration, image_p_values
 from .config import LocalConfig
-from .densities import DENSITIES, HeldOut, Report, silent
+from .densities import DENSITIES, ConditionalFlow, HeldOut, LocalDensity, Report, silent
 from .features import LineFeatures
 from .objects import object_mask
 
@@ -42,9 +42,16 @@ class LocalDetector(nn.Module):
         (7, 8, 8)
     """
 
-    def __init__(self, config: LocalConfig, shape: tuple[int, int]) -> None:
+    inside: Tensor
+    mean: Tensor
+    spread: Tensor
+    normal_scores: Tensor
+    normal_map: Tensor
+    features: LineFeatures
+
+    def __init__(self, config: LocalConfig, shape: Sequence[int]) -> None:
         super().__init__()
-        self.config, self.shape = config, shape
+        self.config, self.shape = config, (shape[0], shape[1])
         self.grid = shape[0] // config.cell, shape[1] // config.cell
         self.densities, self.calibrations = nn.ModuleDict(), nn.ModuleDict()
         for name in ("inside", "mean", "spread", "normal_scores", "normal_map"):
@@ -74,7 +81,7 @@ class LocalDetector(nn.Module):
     def prepare(self, inside: Tensor) -> None:
         """Make what describes and judges the cells of ``inside``, booleans (rows, columns)."""
         self.inside = inside
-        box = tuple(_extent(inside.any(1 - axis)) for axis in (0, 1))
+        box = _extent(inside.any(1)), _extent(inside.any(0))
         self.features = LineFeatures(self.config, self.shape, box).to(inside.device)
         for name in self.config.densities:
             self.densities[name] = DENSITIES[name](self.config, inside[box])
@@ -93,9 +100,10 @@ class LocalDetector(nn.Module):
         cells = features[:, self.inside[self.features.box]]
         self.mean, self.spread = cells.mean((0, 1)), cells.std((0, 1)) + 1e-6
         features = (features - self.mean) / self.spread
-        for name, density in self.densities.items():
+        for name in self.config.densities:
+            density = cast(LocalDensity, self.densities[name])
             self.held[name] = density.fit(features, partial(_named, name, report))
-            self.calibrations[name].fit(self.held[name].scores)
+            cast(Calibration, self.calibrations[name]).fit(self.held[name].scores)
         self._score_held_out()
         return self
 
@@ -115,7 +123,7 @@ class LocalDetector(nn.Module):
         self.prepare(tensors["inside"])
         if "maf" in self.densities:
             sides = (tensors[f"densities.maf.{name}"].shape[1] for name in ("whiten", "place"))
-            self.densities["maf"].build(*sides)
+            cast(ConditionalFlow, self.densities["maf"]).build(*sides)
         for name, value in tensors.items():
             owner, _, leaf = name.rpartition(".")
             module = self.get_submodule(owner)
@@ -164,21 +172,22 @@ class LocalDetector(nn.Module):
 
         A fifth of them at a time is left out of the calibration, of all densities alike.
         """
-        common = set.intersection(*(set(part.images.tolist()) for part in self.held.values()))
-        common = torch.tensor(sorted(common))
+        shared = set.intersection(*(set(part.images.tolist()) for part in self.held.values()))
+        common = torch.tensor(sorted(shared))
         if len(common) < 2:
             raise UserError(f"{len(common)} normal images are held out by all of {self.config.densities}")
         found = []
         for fold in torch.arange(len(common)).chunk(min(_FOLDS, len(common))):
             maps = []
-            for name, part in self.held.items():
+            for part in self.held.values():
                 out = torch.isin(part.images, common[fold])
-                calibration = Calibration(self.config, self.densities[name].inside).fit(part.scores[~out])
+                inside = self.inside[self.features.box]
+                calibration = Calibration(self.config, inside).fit(part.scores[~out])
                 maps.append(calibration(part.scores[out]))
             found.append(self.whole(torch.stack(maps).mean(0)))
-        maps = torch.cat(found)
-        self.normal_map = maps.mean(0)
-        self.normal_scores = torch.from_numpy(self.scores(maps.cpu().numpy()))
+        whole = torch.cat(found)
+        self.normal_map = whole.mean(0)
+        self.normal_scores = torch.from_numpy(self.scores(whole.cpu().numpy()))
 
 
 def top_mean(maps: np.ndarray, cells: int) -> np.ndarray:

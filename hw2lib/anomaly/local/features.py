@@ -67,6 +67,9 @@ class LineFeatures(torch.nn.Module):
         UserError: the images are no larger than the filters reach.
     """
 
+    spectra: Tensor
+    opponent: Tensor
+
     def __init__(
         self, config: LocalConfig, shape: tuple[int, int], box: tuple[slice, slice] | None = None
     ) -> None:
@@ -107,7 +110,8 @@ class LineFeatures(torch.nn.Module):
 
     def _pixels(self, more: int) -> tuple[slice, slice]:
         """The box in pixels, and so many more behind it."""
-        return tuple(slice(b.start * self.cell, b.stop * self.cell + more) for b in self.box)
+        rows, columns = (slice(b.start * self.cell, b.stop * self.cell + more) for b in self.box)
+        return rows, columns
 
     def _pool(self, values: Tensor) -> Tensor:
         return torch.nn.functional.avg_pool2d(values, self.cell)

@@ -64,7 +64,7 @@ class Trial:
 
     def areas(self, config: LocalConfig) -> dict[str, float]:
         """Image AUROC of each kind of defect against the normal images set aside."""
-        detector = LocalDetector(config, tuple(self.normal.shape[2:]))
+        detector = LocalDetector(config, self.normal.shape[2:])
         detector.look_at(self.normal)
         normal, aside, defective = self._features(detector)
         detector.learn(normal)
@@ -114,7 +114,7 @@ def choose(
     for alternatives in groups.values():
         found = []
         for changed in alternatives:
-            found.append(tried(LocalConfig.model_validate(best.model_dump() | changed), changed))
+            found.append(tried(LocalConfig.model_validate(best.model_dump() | dict(changed)), changed))
             report(found[-1])
         leader = max(found, key=lambda row: row["mean"])
         if leader["mean"] >= reference + LEAST_GAIN:
