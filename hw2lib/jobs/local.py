@@ -13,7 +13,8 @@ from hw2lib.anomaly.local.pixels import pixel_maps
 from hw2lib.data import MVTecCategory
 from hw2lib.data.folder_images import load_images, normal_images_in, shape_for
 from hw2lib.runs.checkpoint import load_tensors, save_weights
-from hw2lib.runs.folder import environment, prepare, read_json, write_csv, write_json
+from hw2lib.runs.folder import environment, prepare, write_csv, write_json
+from hw2lib.schema import read_json
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.statistics.localisation import detection, localisation
 from hw2lib.training.devices import resolve_device

@@ -2,21 +2,21 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from hw2lib.training.settings import RunSettings
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Density = Literal["neighbours", "gaussian", "maf"]
 
 
-class LocalConfig(BaseModel):
+class LocalConfig(RunSettings):
     """Settings of a detector that scores an image cell by cell.
 
     The defaults were chosen on synthetic defects in normal images; see
     :mod:`hw2lib.anomaly.local.selection`.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: Annotated[int, Field(ge=16)] = Field(
         default=256,
