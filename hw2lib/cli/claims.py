@@ -1,6 +1,7 @@
 """hw2 claims."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -11,9 +12,10 @@ def claims(
 ) -> None:
     """Print what became of every claim of the report."""
     from hw2lib.claims import as_row, count_verdicts, load_ledger, results
+    from hw2lib.protocol import provenance
 
     found, ledger = results(), load_ledger()
-    rows = [as_row(entry, found.get(entry["id"])) for entry in ledger]
+    rows = [as_row(entry, found.get(entry["id"]), map(asdict, provenance(entry["id"]))) for entry in ledger]
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
