@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Weights, refuse_weights
+from .options import Force, Weights, refuse_weights, say
 
 # What an image is ranked by, of all that the table holds.
 RANKED = {"maf": ("nll",), "vae": ("error", "nelbo")}
@@ -16,6 +16,7 @@ def score(
     data: Annotated[Path, typer.Option(help="category folder in the MVTec AD layout")],
     out: Annotated[Path, typer.Option(help="CSV to write")] = Path("scores.csv"),
     weights: Weights = None,
+    force: Force = False,
 ) -> None:
     """Score the test images of a category and print the AUROC with its interval.
 
@@ -26,8 +27,10 @@ def score(
     from hw2lib.jobs.trained import load_flow, load_vae, run_kind
     from hw2lib.jobs.vae import score_table
     from hw2lib.runs.folder import write_csv
+    from hw2lib.runs.output import check_output
     from hw2lib.statistics import intervals_per_defect
 
+    check_output(out, force)
     kind = run_kind(run)
     if kind == "vae":
         refuse_weights(weights)
@@ -45,5 +48,5 @@ def score(
     write_csv(out, rows)
     for name, parts in areas.items():
         for defect, area in parts.items():
-            typer.echo(f"{defect:>16}  AUROC {area}  by {name}")
-    typer.echo(f"{out}: {len(rows)} images")
+            say(f"{defect:>16}  AUROC {area}  by {name}")
+    say(f"{out}: {len(rows)} images")
