@@ -1,7 +1,5 @@
 """Translate image files with a trained CycleGAN."""
 
-import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from hw2lib.data.images import check_name, list_images, read_rgb, stack
 from hw2lib.data.unpaired import to_signed, to_uint8
 from hw2lib.errors import UserError
 from hw2lib.runs.images import save_grid
-from hw2lib.runs.output import check_output, make_folder
+from hw2lib.runs.output import check_output, make_folder, picture_places
 
 from .trained import load_cyclegan
 
@@ -46,7 +44,7 @@ def translate_files(
     net, config = load_cyclegan(run, epoch)
     generator = net.G_B if to == "A" else net.G_A
     files = _files(images)
-    targets = _targets(files, out, force)
+    targets = picture_places(files, out, force)
     pixels = [read_rgb(path, config.size) for path, _ in files]
     for folder in sorted({target.parent for target in targets}):
         make_folder(folder)
@@ -70,24 +68,3 @@ def _files(images: Sequence[Path]) -> list[tuple[Path, Path]]:
             check_name(path)
             found.append((path, Path(path.name)))
     return found
-
-
-def _targets(files: Sequence[tuple[Path, Path]], out: Path, force: bool) -> list[Path]:
-    """The file of each translation; UserError where two would be one, or one is there already.
-
-    Some file systems take a name for the same in capitals, or with its accents composed.
-    """
-    targets, names = [], set()
-    inputs = {os.path.realpath(path) for path, _ in files}
-    for path, name in files:
-        target = out / name.with_suffix(".png")
-        plain = unicodedata.normalize("NFC", str(target)).casefold()
-        if plain in names:
-            raise UserError(f"{path}: another image has this name, and both would be {target}")
-        names.add(plain)
-        if os.path.realpath(target) in inputs:
-            raise UserError(f"{target}: is an image to be translated; choose another --out")
-        if target.parent.exists():
-            check_output(target, force)
-        targets.append(target)
-    return targets

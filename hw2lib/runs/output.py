@@ -1,6 +1,8 @@
 """Files that a command writes where the user says: nothing that was there before is lost."""
 
 import os
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from hw2lib.errors import UserError
@@ -38,3 +40,27 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{path}: cannot be created: {error.strerror or error}") from error
+
+
+def picture_places(files: Sequence[tuple[Path, Path]], out: Path, force: bool) -> list[Path]:
+    """The PNG below ``out`` of each image, which is given with its name.
+
+    Some file systems take a name for the same in capitals, or with its accents composed.
+
+    Raises:
+        UserError: two would be one, one is an image itself, or one is there already and not to be replaced.
+    """
+    targets, names = [], set()
+    inputs = {os.path.realpath(path) for path, _ in files}
+    for path, name in files:
+        target = out / name.with_suffix(".png")
+        plain = unicodedata.normalize("NFC", str(target)).casefold()
+        if plain in names:
+            raise UserError(f"{path}: another image has this name, and both would be {target}")
+        names.add(plain)
+        if os.path.realpath(target) in inputs:
+            raise UserError(f"{target}: is one of the images; choose another --out")
+        if target.parent.is_dir():
+            check_output(target, force)
+        targets.append(target)
+    return targets

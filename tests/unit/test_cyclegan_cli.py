@@ -108,7 +108,7 @@ def test_train_and_translate(hw2, root, tmp_path):
     onto_file = hw2("translate", run, image, "--out", tmp_path / "file")
     for (code, _, error), message in (
         (same_names, "0.png: another image has this name"),
-        (onto_itself, "0.png: is an image to be translated"),
+        (onto_itself, "0.png: is one of the images"),
         (unknown_epoch, "kept weights of epochs [1], not 7"),
         (unknown_domain, "--to C: expected A or B"),
         (no_image, "none.png: No such file or directory"),
