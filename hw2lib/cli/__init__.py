@@ -50,7 +50,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what an encoding lacks is no reason to stop
-    code: object = 2
+    code: int = 2
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()  # what cannot be written is to be said here, not at the interpreter's end

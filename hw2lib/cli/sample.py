@@ -39,8 +39,8 @@ def sample(
         require_memory(_BYTES * n * 3 * config.size**2, f"-n {n}")
         images = sample_vae_images(vae, n, config.size, seed, temperature)
     else:
-        flow, config = load_flow(run, weights or "ema")
-        require_memory(_BYTES * n * 3 * config.size**2, f"-n {n}")
+        flow, _ = load_flow(run, weights or "ema")
+        require_memory(_BYTES * n * flow.features, f"-n {n}")
         images = sample_images(flow, n, seed, temperature)
     save_grid(out, images, columns=min(n, 10))
     say(f"{out}: {n} images")
