@@ -20,6 +20,7 @@ def claims(
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("claim", "verdict", "evidence", "notebook")
@@ -28,7 +29,8 @@ def claims(
         verdict = row["verdict"] or "open"
         if row["kind"] == "bookkeeping":
             verdict = f"bookkeeping ({verdict})"
-        table.add_row(row["id"], verdict, evidence, row["notebook"])
+        cells = row["id"], verdict, evidence, row["notebook"]
+        table.add_row(*map(escape, cells))  # brackets are those of an interval
     counts = count_verdicts(ledger, found)
     Console().print(table)
     listed = sum(row["kind"] == "bookkeeping" for row in rows)
