@@ -6,7 +6,6 @@ measured (:func:`check_claim`); verdict and values live in that cell's output an
 ledger and ``hw2 claims`` put the two together.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,12 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from hw2lib.bilingual import LANGUAGES, Text, as_data, check_places, fill, localize
 from hw2lib.errors import UserError
+from hw2lib.schema import read_json
 
 MIME = "application/vnd.hw2.claim+json"
 ROOT = Path(__file__).resolve().parents[1]
+
+
+class _Output(BaseModel):
+    data: dict[str, Any] = {}
+
+
+class _Cell(BaseModel):
+    outputs: list[_Output] = []
+
+
+class _Notebook(BaseModel):
+    """As much of an .ipynb file as is read here."""
+
+    cells: list[_Cell]
 
 
 class Verdict(StrEnum):
@@ -62,8 +77,12 @@ class ClaimResult:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "ClaimResult":
-        """The result that a cell's output holds."""
-        return cls(data["id"], Verdict(data["verdict"]), data["values"], data["conditions"])
+        """The result that a cell's output holds; ValueError where it is none."""
+        try:
+            values, conditions = dict(data["values"]), dict(data["conditions"])
+            return cls(data["id"], Verdict(data["verdict"]), values, conditions)
+        except (KeyError, TypeError) as error:
+            raise ValueError("is no result of a claim") from error
 
     def evidence(self, entry: Mapping[str, Any], lang: str) -> str:
         """The evidence for its claim as a sentence of Markdown.
@@ -145,17 +164,21 @@ def checked_in(notebook: Path) -> dict[str, ClaimResult]:
     """The claims that an executed notebook has checked, from its stored outputs.
 
     Raises:
-        UserError: the notebook checks a claim twice.
+        UserError: the file is no notebook, or checks a claim twice.
     """
     found: dict[str, ClaimResult] = {}
-    for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
+    for cell in read_json(notebook, _Notebook)["cells"]:
         for output in cell.get("outputs", []):
             data = output.get("data", {}).get(MIME)
             if data is None:
                 continue
-            if data["id"] in found:
-                raise UserError(f"{notebook.name}: claim {data['id']} is checked twice")
-            found[data["id"]] = ClaimResult.from_data(data)
+            try:
+                result = ClaimResult.from_data(data)
+            except ValueError as error:
+                raise UserError(f"{notebook.name}: an output {error}; run it again") from error
+            if result.id in found:
+                raise UserError(f"{notebook.name}: claim {result.id} is checked twice")
+            found[result.id] = result
     return found
 
 

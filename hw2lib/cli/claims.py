@@ -18,10 +18,12 @@ def claims(
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("claim", "verdict", "evidence", "notebook")
     for row in rows:
         evidence = row["evidence"]["en"] if row["evidence"] else ""
-        table.add_row(row["id"], row["verdict"] or "open", evidence, row["notebook"])
+        cells = row["id"], row["verdict"] or "open", evidence, row["notebook"]
+        table.add_row(*map(escape, cells))  # brackets are those of an interval
     Console().print(table)

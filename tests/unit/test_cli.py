@@ -205,7 +205,7 @@ def test_stand_ins_can_be_written_and_trained_on(hw2, tmp_path):
 def test_reproducing_hands_on_what_it_is_told(hw2, monkeypatch):
     told = []
 
-    def recorder(profile, only, data, runs, device):
+    def recorder(profile, only, data, runs, device, allow_dirty):
         told.append((profile, only, data, runs, device))
         yield "one"
         yield "two"
