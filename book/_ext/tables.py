@@ -9,7 +9,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from hw2lib.bilingual import localize
-from hw2lib.claims import results
+from hw2lib.claims import load_ledger, results
 from hw2lib.figures.overview import overview
 
 # Persian dictionaries put آ first; vowel signs and the half-space do not count, hamza counts as its seat.
@@ -78,7 +78,8 @@ class OverviewFigure(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         name, language = self.arguments[0], self.config.language
-        draw, caption = overview(results(Path(self.env.srcdir) / "notebooks"))[name]
+        source = Path(self.env.srcdir)
+        draw, caption = overview(load_ledger(source / "book/claims.yml"), results(source / "notebooks"))[name]
         picture = draw()
         file = f"overview-{name}-{language}.{picture.mime.removeprefix('image/')}"
         (Path(self.env.srcdir) / "book" / file).write_bytes(picture.images[language])

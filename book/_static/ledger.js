@@ -6,7 +6,7 @@ document.addEventListener("DOMContentLoaded", () => {
     row,
     verdict: row.querySelector(".verdict").classList[1],
     chapter: row.cells[4].textContent.trim(),
-    kind: row.cells[0].textContent.match(/[A-Z][a-z]*/)[0],
+    subject: row.cells[0].textContent.match(/[A-Z][a-z]*/)[0],
   }));
   for (const chapter of new Set(rows.map(r => r.chapter).filter(Boolean)))
     form.elements.chapter.add(new Option(chapter, chapter));

@@ -9,7 +9,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hw2lib.bilingual import Number, Text, localize
-from hw2lib.claims import KINDS, VERDICT_NAMES, ClaimResult, Verdict, kind_of
+from hw2lib.claims import (
+    BOOKKEEPING,
+    SUBJECTS,
+    VERDICT_NAMES,
+    ClaimResult,
+    Verdict,
+    count_verdicts,
+    is_bookkeeping,
+    subject,
+)
 from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun, paper_run, paper_runs
 
 from . import style
@@ -23,8 +32,9 @@ _COLORS = {
     Verdict.CORRECTED: "#E0B000",
     Verdict.DEPENDS: "#0072B2",
     Verdict.FAILS: "#D55E00",
+    None: "#CCCCCC",  # bookkeeping, which has none
 }
-_DARK = (Verdict.HOLDS, Verdict.DEPENDS, Verdict.FAILS)  # numbers on these are white
+_BLACK = (Verdict.CORRECTED, None)  # numbers on these; white on the others
 _CLAIMS = Text("شمار ادعاها", "number of claims")
 _AUROC = Text(
     "مقدار AUROC روی کپسول‌های واقعی، با بازهٔ ۹۵ درصدی", "AUROC on real capsules, with the 95% interval"
@@ -36,29 +46,33 @@ PRINTED_AUROC = (0.78, 0.67)  # two places of the report name these for one mode
 
 
 @style.bilingual
-def verdicts(results: Mapping[str, ClaimResult], lang: str) -> Figure:
-    """How many claims of each kind came to which verdict, as bars end to end.
+def verdicts(entries: Sequence[Mapping[str, Any]], results: Mapping[str, ClaimResult], lang: str) -> Figure:
+    """How many claims of each kind came to which verdict, as bars end to end; bookkeeping is grey.
 
     Args:
+        entries: the ledger's.
         results: of the claims by their id.
         lang: ``fa`` or ``en``.
     """
-    counts = Counter((kind_of(id), result.verdict) for id, result in results.items())
-    names = [localize(name, lang) for name in KINDS.values()]
-    left = np.zeros(len(KINDS))
+    counts = Counter(
+        (subject(entry["id"]), None if is_bookkeeping(entry) else results[entry["id"]].verdict)
+        for entry in entries
+    )
+    names = [localize(name, lang) for name in SUBJECTS.values()]
+    left = np.zeros(len(SUBJECTS))
     fig, ax = plt.subplots(figsize=(7.6, 3.3))
     for verdict, color in _COLORS.items():
-        widths = np.array([counts[kind, verdict] for kind in KINDS])
-        label = localize(VERDICT_NAMES[verdict], lang)
+        widths = np.array([counts[about, verdict] for about in SUBJECTS])
+        label = localize(VERDICT_NAMES[verdict] if verdict else BOOKKEEPING, lang)
         bars = ax.barh(names, widths, left=left, color=color, edgecolor="white", label=label)
         shown = [style.digits(n, lang) if n else "" for n in widths]
-        white = "white" if verdict in _DARK else "black"
-        ax.bar_label(bars, shown, label_type="center", color=white, fontweight="bold")
+        color = "black" if verdict in _BLACK else "white"
+        ax.bar_label(bars, shown, label_type="center", color=color, fontweight="bold")
         left += widths
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(localize(_CLAIMS, lang))
-    fig.legend(loc="outside upper center", ncols=4)
+    fig.legend(loc="outside upper center", ncols=5)
     return fig
 
 
@@ -94,15 +108,18 @@ def detection(flows: Sequence[RecordedRun], baselines: RecordedRun, lang: str) -
     return fig
 
 
-def overview(results: Mapping[str, ClaimResult]) -> dict[str, tuple[Callable[[], Any], Text]]:
+def overview(
+    entries: Sequence[Mapping[str, Any]], results: Mapping[str, ClaimResult]
+) -> dict[str, tuple[Callable[[], Any], Text]]:
     """The front page's figures by name: what draws each, and its caption with the numbers it shows.
 
     Args:
+        entries: the ledger's.
         results: of the claims by their id.
     """
     flows, baselines = paper_runs("maf-capsule"), paper_runs("baselines-capsule")[0]
     pairs: dict[str, RecordedCycleGAN] = {pair: paper_run(f"cyclegan-{pair}") for pair in DOMAINS}
-    count = Counter(result.verdict.name.lower() for result in results.values())
+    counts = {verdict.name.lower(): n for verdict, n in count_verdicts(entries, results).items()}
     areas = [flow.metrics["ema"]["auroc"]["all"] for flow in flows]
     values = [area["value"] for area in areas]
     best = max(found["auroc"]["all"]["value"] for found in baselines.metrics.values())
@@ -113,13 +130,15 @@ def overview(results: Mapping[str, ClaimResult]) -> dict[str, tuple[Callable[[],
     }
     return {
         "verdicts": (
-            lambda: verdicts(results),
+            lambda: verdicts(entries, results),
             _caption(
-                "حکم {all} ادعای گزارش، به تفکیک گونه: {holds} ادعا برقرار است، {corrected} ادعا با یک اصلاح "
-                "برقرار است، {depends} ادعا بستگی دارد و {fails} ادعا برقرار نیست.",
-                "Verdicts on the {all} claims of the report by kind: {holds} hold, {corrected} hold with a "
-                "correction, {depends} depend and {fails} do not hold.",
-                **{v.name.lower(): count[v.name.lower()] for v in Verdict} | {"all": len(results)},
+                "حکم {all} ادعای گزارش، به تفکیک موضوع: {holds} ادعا برقرار است، {corrected} ادعا "
+                "با یک اصلاح برقرار است، {depends} ادعا بستگی دارد و {fails} ادعا برقرار نیست. "
+                "{listed} ردیف ثبتی (خاکستری) حکم ندارد.",
+                "Verdicts on {all} claims of the report by kind: {holds} hold, {corrected} hold with a "
+                "correction, {depends} depend and {fails} do not hold. {listed} rows are bookkeeping (grey) "
+                "and have no verdict.",
+                **counts | {"all": sum(counts.values()), "listed": sum(map(is_bookkeeping, entries))},
             ),
         ),
         "detection": (

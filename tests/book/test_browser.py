@@ -17,7 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from hw2lib.bilingual import localize
-from hw2lib.claims import KINDS, Verdict, kind_of, load_ledger, results
+from hw2lib.claims import SUBJECTS, Verdict, load_ledger, results, subject
 
 pytestmark = [pytest.mark.browser, pytest.mark.book, pytest.mark.slow]
 DIRECTION = {"fa": "rtl", "en": "ltr"}
@@ -216,12 +216,13 @@ def test_nothing_sticks_out(visits, width):
 
 @pytest.mark.parametrize("language", DIRECTION)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_code_shows_in_full_in_a_narrow_window(address, browser, language, path):
+def test_code_and_formulas_show_in_full_in_a_narrow_window(address, browser, language, path):
     set_window(browser, *NARROW)
     browser.get(f"{address}/{language}/notebooks/{path.stem}.html")
     browser.execute_async_script(READY)
     browser.execute_async_script(LAID_OUT, NARROW[0])
-    cut = """return [...document.querySelectorAll('.cell pre')].filter(e => e.scrollWidth > e.clientWidth)
+    cut = """return [...document.querySelectorAll('.cell pre, mjx-container[display=true]')]
+        .filter(e => e.scrollWidth > e.clientWidth + 1)
         .map(e => `${e.scrollWidth} > ${e.clientWidth}: ${e.textContent.slice(0, 60)}`)"""
     assert browser.execute_script(cut) == []
 
@@ -269,8 +270,8 @@ def test_the_ledger_is_filtered_by_keyboard(address, browser, language):
     failing = [e for e in entries if found[e["id"]].verdict is Verdict.FAILS]
     choose("verdict", list(Verdict).index(Verdict.FAILS) + 1)
     wait(browser, lambda b: b.execute_script(shown) == len(failing) > 0)
-    choose("kind", list(KINDS).index("T") + 1)
-    of_theory = [e for e in failing if kind_of(e["id"]) == "T"]
+    choose("subject", list(SUBJECTS).index("T") + 1)
+    of_theory = [e for e in failing if subject(e["id"]) == "T"]
     wait(browser, lambda b: b.execute_script(shown) == len(of_theory))
     count = browser.find_element(By.CSS_SELECTOR, "form.ledger-filter output").text
     assert localize(len(of_theory), language) in count and localize(len(entries), language) in count

@@ -219,7 +219,7 @@ def test_the_ledger_shows_all_rows_and_no_form_without_scripts(site, language):
 
 def test_the_front_page_counts_the_verdicts(site, language):
     text = (site / language / "book/index.html").read_text("utf-8")
-    for name, (_, caption) in overview(results()).items():
+    for name, (_, caption) in overview(load_ledger(), results()).items():
         assert f"overview-{name}-{language}" in text
         words = re.split(r"\s+", bilingual.localize(caption, language))
         assert words == re.split(r"\s+", shown_caption(text, f"fig-{name}")), name
