@@ -141,21 +141,32 @@ def run(names: list[str]) -> None:
     wait_for(execute_all())
 
 
-def drifted() -> list[str]:
-    """Names of the notebooks whose source and .ipynb differ in a cell's kind, text, tags or caption."""
+def differences(source: Path) -> list[str]:
+    """Where a source and the .ipynb beside it differ in a cell's kind, text, tags or caption, a line each."""
+    stored = source.with_suffix(".ipynb")
+    if not stored.exists():
+        return [f"{stored.name} is not there"]
 
-    def facts(notebook: nbformat.NotebookNode) -> list[tuple]:
-        return [
-            (c.cell_type, c.source, tuple(c.metadata.get("tags", ())), c.metadata.get("mystnb"))
-            for c in notebook.cells
+    def facts(cell: nbformat.NotebookNode) -> dict[str, object]:
+        figure = dict(cell.metadata.get("mystnb", {}))
+        tags = tuple(cell.metadata.get("tags", ()))
+        return {"kind": cell.cell_type, "text": cell.source, "tags": tags, "figure": figure}
+
+    ours, theirs = read(source).cells, nbformat.read(stored, as_version=4).cells
+    found = [f"{len(ours)} cells and {len(theirs)}"] if len(ours) != len(theirs) else []
+    for number, (a, b) in enumerate(zip(ours, theirs, strict=False)):
+        left, right = facts(a), facts(b)
+        found += [
+            f"block {number}, {name}:\n{left[name]}\n--- stored:\n{right[name]}"
+            for name in left
+            if left[name] != right[name]
         ]
+    return found
 
-    names = []
-    for source in sources([]):
-        stored = source.with_suffix(".ipynb")
-        if not stored.exists() or facts(nbformat.read(stored, as_version=4)) != facts(read(source)):
-            names.append(source.stem)
-    return names
+
+def drifted() -> list[str]:
+    """Names of the notebooks whose source and .ipynb differ."""
+    return [source.stem for source in sources([]) if differences(source)]
 
 
 def main() -> None:
