@@ -31,7 +31,8 @@ import nbformat
 
 from hw2lib.claims import MIME, ClaimResult, load_ledger
 from hw2lib.jobs.verify import verify
-from notebooks import AT_ONCE, LONG, differences, sources
+from notebooks import AT_ONCE, LONG, sources
+from pairs import facts, read_source, read_stored
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "_build" / "grade"
@@ -107,6 +108,18 @@ def run_nbval(notebook: Path) -> dict[int, str]:
         if (found := re.search(r"Cell (\d+)", case.get("name", "")))
     }
     return {n: text for n, text in outcomes.items() if text} if outcomes else {-1: f"did not run:\n{printed}"}
+
+
+def differences(source: Path) -> list[str]:
+    """Where a source and the .ipynb beside it differ in a cell's kind, text, tags or figure."""
+    stored = source.with_suffix(".ipynb")
+    ours, theirs = facts(read_source(source)), facts(read_stored(stored))
+    found = [f"{len(ours)} blocks and {len(theirs)}"] if len(ours) != len(theirs) else []
+    names = ("kind", "text", "tags", "figure")
+    for number, pair in enumerate(zip(ours, theirs, strict=False)):
+        for name, a, b in zip(names, *pair, strict=True):
+            found += [f"block {number}, {name}:\n{a}\n--- stored:\n{b}"] if a != b else []
+    return found
 
 
 def notebook_rows(source: Path, ledger: list[dict], failed: dict[int, str]) -> Iterator[Row]:
@@ -201,10 +214,10 @@ def machine() -> dict[str, str]:
     }
 
 
-def write(rows: list[Row], facts: dict[str, str], out: Path) -> None:
+def write(rows: list[Row], found_on: dict[str, str], out: Path) -> None:
     """The page, and the same for programs."""
     out.mkdir(parents=True, exist_ok=True)
-    data = {"machine": facts, "rows": [asdict(row) | {"reproduced": row.reproduced} for row in rows]}
+    data = {"machine": found_on, "rows": [asdict(row) | {"reproduced": row.reproduced} for row in rows]}
     (out / "report.json").write_text(json.dumps(data, indent=1, ensure_ascii=False), "utf-8")
     suites, parts = ElementTree.Element("testsuites"), []
     for part, group in groupby(sorted(rows, key=lambda row: row.part), key=lambda row: row.part):
@@ -228,7 +241,9 @@ def write(rows: list[Row], facts: dict[str, str], out: Path) -> None:
     ElementTree.ElementTree(suites).write(out / "junit.xml", encoding="utf-8", xml_declaration=True)
     page = PAGE.format(
         title=summary(rows),
-        machine="".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in facts.items()),
+        machine="".join(
+            f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in found_on.items()
+        ),
         parts="\n".join(parts),
     )
     (out / "index.html").write_text(page, "utf-8")
@@ -264,8 +279,8 @@ def main() -> None:
                         f"{row.part:10}{row.name:32}{'reproduced' if row.reproduced else 'DIFFERS'}",
                         flush=True,
                     )
-    facts = machine() | {"seconds": f"{time.perf_counter() - started:.0f}"}
-    write(rows, facts, OUT)
+    found_on = machine() | {"seconds": f"{time.perf_counter() - started:.0f}"}
+    write(rows, found_on, OUT)
     print(f"{summary(rows)}; {(OUT / 'index.html').relative_to(ROOT)}")
     sys.exit(any(not row.reproduced for row in rows))
 

@@ -43,6 +43,7 @@ WORDS = {
         "dir": "ltr",
     },
 }
+KINDS = {"h1": "chapter", "h2": "section"}  # of entries in the contents
 TEXT_WIDTH = 673  # of A4 without book.css's margins, in pixels of 1/96 inch
 PAGE = """<!doctype html>
 <html lang="{lang}" dir="{dir}" data-theme="light" data-mode="light"><head><meta charset="utf-8">
@@ -147,7 +148,7 @@ def document(lang: str) -> str:
         if part := names[name]:
             entries.append(f"<p class='part'>{part.split(' | ')[lang == 'en']}</p>")
         for kind, place, text in headings(words):
-            entries.append(f'<p class="{kind}"><a href="#{place}"><span>{escape(text)}</span></a></p>')
+            entries.append(f'<p class="{KINDS[kind]}"><a href="#{place}"><span>{escape(text)}</span></a></p>')
         articles.append(str(words))
     config = {}
     for file in (ROOT / "_config.yml", *([ROOT / "book/config.en.yml"] if lang == "en" else [])):
@@ -208,7 +209,7 @@ def print_page(driver: webdriver.Chrome, page: Path) -> PdfWriter:
     for entry in BeautifulSoup(page.read_text("utf-8"), "html.parser").select(".contents p:has(a)"):
         link = entry.select_one("a[href]")
         assert link is not None
-        top = entry["class"] == ["h1"]
+        top = entry["class"] == [KINDS["h1"]]
         number = where[str(link["href"])[1:]]
         item = writer.add_outline_item(
             title=link.get_text(), page_number=number, parent=None if top else chapter
