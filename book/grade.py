@@ -28,11 +28,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
+from pairs import facts, read_source, read_stored
 
 from hw2lib.claims import MIME, ClaimResult, load_ledger
 from hw2lib.jobs.verify import verify
 from notebooks import AT_ONCE, LONG, sources
-from pairs import facts, read_source, read_stored
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "_build" / "grade"
