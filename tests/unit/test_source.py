@@ -155,10 +155,17 @@ def test_what_is_planted_is_found(code):
 
 
 def test_what_is_harmless_is_not_found():
-    harmless = (
-        "torch.load('x', weights_only=True)", "yaml.safe_load(text)", "path.read_text('utf-8')", "open('x', 'rb')",
-        "subprocess.run(['ls'], shell=False)", "path.write_text('x', encoding='utf-8')", "model.eval()", "re.compile('x')",
-    )  # fmt: skip
+    harmless = [
+        "torch.load('x', weights_only=True)",
+        "yaml.safe_load(text)",
+        "path.read_text('utf-8')",
+        "path.write_text('x', encoding='utf-8')",
+        "open('x', 'rb')",
+        "open('x', 'ab' if first else 'wb')",
+        "subprocess.run(['ls'], shell=False)",
+        "model.eval()",
+        "re.compile('x')",
+    ]
     for code in harmless:
         assert faults_of(ast.parse(code)) == [], code
 
