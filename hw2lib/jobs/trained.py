@@ -7,8 +7,7 @@ from pydantic import BaseModel
 from hw2lib.cyclegan import CycleGAN
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
-from hw2lib.runs.checkpoint import AVERAGE, MODEL, load_weights
-from hw2lib.runs.cyclegan_checkpoint import kept_epochs, snapshot
+from hw2lib.runs.checkpoint import AVERAGE, MODEL, kept_epochs, load_part, load_weights, snapshot
 from hw2lib.runs.folder import read_json
 from hw2lib.training.cyclegan import build_cyclegan
 from hw2lib.training.maf import build_maf
@@ -41,7 +40,7 @@ def load_vae(run: Path) -> tuple[VAE, VAEConfig]:
     """The VAE of a run and its settings; UserError if the folder holds none."""
     config = _settings(run, VAEConfig)
     vae = build_vae(config).requires_grad_(False)
-    load_weights(run / MODEL, vae)
+    load_part(run, MODEL, vae)
     return vae, config
 
 
@@ -55,12 +54,12 @@ def load_flow(run: Path, weights: str = "ema") -> tuple[MAF, MAFConfig]:
     Raises:
         UserError: the folder holds no such run.
     """
-    files = {"ema": AVERAGE, "plain": MODEL}
-    if weights not in files:
+    parts = {"ema": AVERAGE, "plain": MODEL}
+    if weights not in parts:
         raise UserError(f"--weights {weights}: expected ema or plain")
     config = _settings(run, MAFConfig)
     flow = build_maf(config).requires_grad_(False)
-    load_weights(run / files[weights], flow)
+    load_part(run, parts[weights], flow)
     return flow, config
 
 
