@@ -15,7 +15,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
 PAGES = sorted((ROOT / "book").glob("*.md"))
 # Chapters whose cells still print, draw each figure twice and give their claims' evidence in English only.
 # A chapter that has been converted leaves; when the last has, this and what reads it goes.
-OPEN_CHAPTERS = {"06", "07", "09", "10", "11"}
+OPEN_CHAPTERS = {"06", "07"}
 CONVERTED = [path for path in NOTEBOOKS if path.stem[:2] not in OPEN_CHAPTERS]
 BREAK = re.compile(r"^\+\+\+[ \t]*(\{.*\})?[ \t]*$")
 FENCE = re.compile(r"^(`{3,})\{code-cell\}")

@@ -13,7 +13,7 @@ from hw2lib import __version__
 from hw2lib.errors import UserError
 from hw2lib.waiting import wait_passively
 
-from . import bench, claims, data, evaluate, reproduce, sample, score, train, translate
+from . import bench, claims, data, evaluate, reproduce, sample, score, train, translate, verify
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(data.app, name="data", help="List, fetch or generate data sets.")
@@ -25,6 +25,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("reproduce")(reproduce.reproduce)
 app.command("claims")(claims.claims)
+app.command("verify")(verify.verify)
 
 
 def _version(value: bool) -> None:

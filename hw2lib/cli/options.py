@@ -12,6 +12,10 @@ Assignments = Annotated[list[str] | None, typer.Option("--set", help="key=value,
 Seed = Annotated[int | None, typer.Option(help="random seed", min=0)]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Devices = Annotated[int, typer.Option(help="number of devices", min=1)]
+Strategy = Annotated[
+    str,
+    typer.Option(help="how several devices share the work: auto, or one of Fabric's, such as ddp or fsdp"),
+]
 Capsules = Annotated[
     Path | None, typer.Option(help="folder of the data; quick runs use a synthetic set without it")
 ]
@@ -28,15 +32,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="an object, for programs")]
 
 def check_device(device: str) -> None:
     """UserError for a device that does not exist here."""
-    from hw2lib.errors import UserError
+    if device != "cpu":  # which is here always, and asks for no torch
+        from hw2lib.training.devices import resolve_device
 
-    if device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"--device {device}: expected auto, cpu or cuda")
-    if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise UserError("--device cuda: no CUDA device is available")
+        resolve_device(device)
 
 
 def refuse_weights(weights: str | None) -> None:

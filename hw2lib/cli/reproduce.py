@@ -14,6 +14,7 @@ def reproduce(
     data: Annotated[Path | None, typer.Option(help="folder with mvtec/capsule and the other sets")] = None,
     runs: Annotated[Path, typer.Option(help="folder of the runs")] = Path("runs"),
     device: Device = "auto",
+    allow_dirty: Annotated[bool, typer.Option(help="paper runs from uncommitted code, marked so")] = False,
 ) -> None:
     """Redo the recorded runs: finished ones are skipped, interrupted ones resumed.
 
@@ -22,5 +23,5 @@ def reproduce(
     from hw2lib.jobs.reproduce import reproduce_jobs
 
     check_device(device)
-    for line in reproduce_jobs(profile, only, data, runs, device):
+    for line in reproduce_jobs(profile, only, data, runs, device, allow_dirty):
         typer.echo(line)

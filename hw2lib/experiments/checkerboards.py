@@ -1,6 +1,7 @@
 """Checkerboard artefacts: where they come from, and their energy in a spectrum."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from hw2lib.cyclegan.networks import ResnetGenerator, Upsampling
 from hw2lib.minimise import minimise
 from hw2lib.seeding import seeded_init
-from hw2lib.translation.spectra import nyquist_energy
+from hw2lib.translation.spectra import fine_share, nyquist_energy
 
 Layer = Literal["transposed-3", "transposed-4", "resize"]
 
@@ -122,3 +123,15 @@ def sky_generator(
 
     minimise(loss, network.parameters(), steps, 5e-3, betas=(0.5, 0.999))
     return network
+
+
+@torch.no_grad()
+def fine_detail(
+    upsampling: Upsampling, steps: int, images: Tensor, seeds: Sequence[int] = (0, 1, 2)
+) -> tuple[Tensor, float]:
+    """What :func:`sky_generator` makes of smooth images from the first seed, shape as ``images``, and
+    the share of fine detail in its output as a mean over all seeds."""
+    with torch.enable_grad():
+        networks = [sky_generator(upsampling, steps, seed) for seed in seeds]
+    outputs = [network(images) for network in networks]
+    return outputs[0], sum(map(fine_share, outputs)) / len(outputs)

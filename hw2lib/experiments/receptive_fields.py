@@ -255,3 +255,32 @@ def contrast(scores: Tensor, shares: Tensor) -> float:
         scores, shares: of one shape; shares from :func:`patch_shares`.
     """
     return float(scores[shares <= 0.1].mean() - scores[shares >= 0.9].mean())
+
+
+@dataclass(frozen=True)
+class ScoredMixture:
+    """An image whose right half is generated, and what a discriminator says of it.
+
+    Attributes:
+        image: shape (3, size, size).
+        shares: which share of each score's field is generated, shape (rows, columns).
+        scores: same shape.
+    """
+
+    image: Tensor
+    shares: Tensor
+    scores: Tensor
+
+    @property
+    def contrast(self) -> float:
+        """See :func:`contrast`."""
+        return contrast(self.scores, self.shares)
+
+
+def score_half_generated(normed: bool, seed: int, steps: int = 60) -> ScoredMixture:
+    """Train a :func:`grain_discriminator` and show it an image of :func:`half_generated`."""
+    discriminator = grain_discriminator(normed, steps, seed)
+    image, mask = half_generated(seed=100 + seed)
+    with torch.no_grad():
+        scores = discriminator(image[None])[0, 0]
+    return ScoredMixture(image, patch_shares(discriminator, mask), scores)

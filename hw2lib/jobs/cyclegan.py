@@ -104,9 +104,7 @@ def contact_sheet(net: CycleGAN, data: UnpairedImages, columns: int = COLUMNS) -
     return to_uint8(torch.cat(rows))
 
 
-def write_cyclegan_run(
-    out: Path, net: CycleGAN, progress: Progress, steps: int, evaluation: dict
-) -> None:
+def write_cyclegan_run(out: Path, net: CycleGAN, progress: Progress, steps: int, evaluation: dict) -> None:
     """Write losses.csv and metrics.json of a finished run.
 
     Args:

@@ -53,7 +53,9 @@ def run_flow_reconstruction(config: MAFConfig, data: MVTecCategory, out: Path, d
                 if name == "test":
                     table[precision] = found
         columns = zip(data.test_defects, data.test_files, *table.values(), strict=True)
-        rows = [{"defect": d, "file": f} | dict(zip(table, map(float, v), strict=True)) for d, f, *v in columns]
+        rows = [
+            {"defect": d, "file": f} | dict(zip(table, map(float, v), strict=True)) for d, f, *v in columns
+        ]
         areas = {name: intervals_per_defect(data.test_defects, scores) for name, scores in table.items()}
         metrics = {
             name: {"auroc": {defect: asdict(area) for defect, area in parts.items()}}

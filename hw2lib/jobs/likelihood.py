@@ -79,7 +79,10 @@ def run_likelihood(
         run.begin(config, torch.device("cpu"), data_facts(data))
         write_csv(
             out / "scores.csv",
-            [{"defect": d, "file": f} | dict(zip(scores, map(float, v), strict=True)) for d, f, *v in columns],
+            [
+                {"defect": d, "file": f} | dict(zip(scores, map(float, v), strict=True))
+                for d, f, *v in columns
+            ],
         )
         held_out_bits = {
             "bound": float(bound.bound.mean()),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hw2lib.data.source import load_capsules, load_pair
 from hw2lib.errors import UserError
-from hw2lib.runs.folder import has_checkpoint, record
+from hw2lib.runs.folder import commit, has_checkpoint, record
+from hw2lib.runs.manifest import write_manifest
 from hw2lib.runs.reader import paper_root
 from hw2lib.training.devices import gpu_settings, resolve_device
 from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES
@@ -136,12 +137,20 @@ JOBS = {
 
 
 def reproduce_jobs(
-    profile: str, only: list[str] | None, data: Path | None, runs: Path, device: str = "auto"
+    profile: str,
+    only: list[str] | None,
+    data: Path | None,
+    runs: Path,
+    device: str = "auto",
+    allow_dirty: bool = False,
 ) -> Iterator[str]:
     """Do the named jobs (all by default), yielding a line after each run.
 
+    A paper run is made from a commit, so that it can be made again; with ``allow_dirty`` from a checkout
+    with changes too, and its environment.json then has a commit that ends in ``-dirty``.
+
     Raises:
-        UserError: an unknown job, or a paper run without the folder of the real data.
+        UserError: an unknown job, or a paper run without the real data or from uncommitted code.
     """
     names = only or list(JOBS)
     for name in names:
@@ -150,6 +159,8 @@ def reproduce_jobs(
     named_profile(profile)
     if profile == "paper" and data is None:
         raise UserError("--profile paper: needs --data with the folder of the real sets")
+    if profile == "paper" and not allow_dirty and (commit() or "").endswith("-dirty"):
+        raise UserError("--profile paper: uncommitted changes; commit them, or add --allow-dirty")
     for name in names:
         job = JOBS[name]
         for seed in job.seeds:
@@ -162,4 +173,5 @@ def reproduce_jobs(
                     return
             if profile == "paper":
                 record(out, paper_root() / name / below, job.files)
+                write_manifest()
             yield f"{out}: finished"

@@ -8,7 +8,7 @@ from hw2lib.cyclegan import CycleGAN
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
 from hw2lib.runs.checkpoint import AVERAGE, MODEL, kept_epochs, load_part, load_weights, snapshot
-from hw2lib.runs.folder import read_json
+from hw2lib.runs.folder import RunFolder, read_json
 from hw2lib.training.cyclegan import build_cyclegan
 from hw2lib.training.maf import build_maf
 from hw2lib.training.settings import CycleGANConfig, MAFConfig, Settings, VAEConfig, validated
@@ -29,7 +29,10 @@ def run_kind(run: Path, expected: tuple[str, ...] = ("maf", "vae")) -> str:
     Raises:
         UserError: the folder holds no run, or one of a kind that is not expected.
     """
-    settings = read_json(run / "config.json")
+    return _check_kind(run, read_json(run / "config.json"), expected)
+
+
+def _check_kind(run: Path, settings: dict, expected: tuple[str, ...]) -> str:
     kind = next((kind for kind, (_, mark) in _KINDS.items() if mark in settings), "unknown")
     if kind not in expected:
         raise UserError(f"{run}: is a run of kind {kind}; expected {' or '.join(expected)}")
@@ -63,10 +66,10 @@ def load_flow(run: Path, weights: str = "ema") -> tuple[MAF, MAFConfig]:
     return flow, config
 
 
-def run_config(run: Path, kind: str) -> BaseModel:
-    """The settings of a run of a kind that :func:`run_kind` names; UserError if the folder holds none."""
-    run_kind(run, (kind,))
-    return _settings(run, _KINDS[kind][0])
+def run_config(run: RunFolder, kind: str) -> BaseModel:
+    """The settings with which a held run was begun, of a kind that :func:`run_kind` names."""
+    _check_kind(run.path, run.config, (kind,))
+    return validated(_KINDS[kind][0], run.config, f"{run.path / 'config.json'}:")
 
 
 def cyclegan_config(run: Path) -> CycleGANConfig:

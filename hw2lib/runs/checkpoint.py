@@ -306,5 +306,3 @@ def _read_old(out: Path) -> tuple[Path, dict[str, Tensor], bytes]:
             if (file.metadata() or {}).get("done") != done:
                 raise UserError(f"{path}: is of another step than {OLD_STATE}; the run cannot be resumed")
     return state, tensors, text
-
-

@@ -292,7 +292,7 @@ def environment(device: torch.device, data: Mapping[str, object]) -> dict:
     """Versions, device and data of a run; nothing that names the machine or its user."""
     return {
         "hw2lib": version("hw2lib"),
-        "commit": _commit(),
+        "commit": commit(),
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "system": f"{platform.system()} {platform.machine()}",
@@ -323,7 +323,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
+    """The commit of this checkout, with ``-dirty`` behind it where it has changes; None outside of one."""
     root = Path(__file__).resolve().parents[2]
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:

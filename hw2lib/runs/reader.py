@@ -1,7 +1,6 @@
 """The recorded full-size runs, as the notebooks read them."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -121,23 +120,6 @@ class RecordedCycleGAN(RecordedRun):
         return table.reindex(columns=[f"{name}_{direction}" for name in _MEASURES.values()]).set_axis(
             list(_MEASURES), axis="columns"
         )
-
-    def measures_table(self, ways: Mapping[str, str]) -> str:
-        """The measures as text, between those of untranslated images and of real ones of the target.
-
-        Args:
-            ways: how to name the directions ``"A"`` and ``"B"``.
-        """
-        names = {"source": "untranslated", "real": "real target"}
-        lines = []
-        for direction, way in ways.items():
-            table = self.measures_of(direction)
-            lines.append(f"{way:<18}" + "".join(f"{short:>10}" for short in table))
-            for row in table.itertuples():
-                cells = ("" if np.isnan(value) else f"{value:.3g}" for value in row[1:])
-                label = names.get(row.Index, f"epoch {row.Index}")
-                lines.append(f"{label:<18}" + "".join(f"{cell:>10}" for cell in cells))
-        return "\n".join(lines)
 
     @cached_property
     def translations(self) -> DataFrame:

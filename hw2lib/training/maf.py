@@ -139,5 +139,6 @@ def auroc_rows(epoch: int, weights: str, data: MVTecCategory, scores: ArrayLike)
         return []
     areas = auroc_per_defect(data.test_defects, scores)
     return [
-        {"epoch": epoch, "weights": weights, "defect": defect, "auroc": area} for defect, area in areas.items()
+        {"epoch": epoch, "weights": weights, "defect": defect, "auroc": area}
+        for defect, area in areas.items()
     ]

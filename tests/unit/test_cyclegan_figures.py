@@ -8,11 +8,14 @@ import torch
 from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
+from hw2lib.bilingual import localize
 from hw2lib.cyclegan import TERMS
 from hw2lib.figures import cyclegan_runs as figures
+from hw2lib.figures import cyclegan_tables as tables
 from hw2lib.runs.folder import write_csv, write_json
 from hw2lib.runs.images import save_grid
 from hw2lib.runs.reader import RecordedCycleGAN
+from hw2lib.statistics.trends import Trend
 from hw2lib.translation.colour_statistics import COLOURS
 from hw2lib.translation.steganography import PERTURBATIONS
 
@@ -60,46 +63,48 @@ def texts(fig):
     return [text.get_text() for text in fig.findobj(lambda artist: hasattr(artist, "get_text"))]
 
 
-@pytest.mark.parametrize("pair", figures.DOMAINS)
+@pytest.mark.parametrize("pair", tables.DOMAINS)
 @pytest.mark.parametrize("lang", ["fa", "en"])
 def test_every_figure_names_the_domains_of_its_edition(run, pair, lang):
     drawn = [
-        figures.losses(run, pair, lang),
-        figures.measures(run, pair, lang),
-        figures.steganography(run, pair, lang),
-        figures.colours(run, pair, lang),
+        figures.losses(run, pair, lang=lang),
+        figures.measures(run, pair, lang=lang),
+        figures.steganography(run, pair, lang=lang),
+        figures.colours(run, pair, lang=lang),
+        figures.contact_sheet(run, 2, pair, lang=lang),
     ]
-    drawn.append(figures.contact_sheet(run, 2, pair, lang).figure)
     for fig in drawn:
         found = texts(fig)
-        for name in figures.DOMAINS[pair][lang]:
-            assert any(name in text for text in found)
+        for name in tables.DOMAINS[pair]:
+            assert any(localize(name, lang) in text for text in found)
         assert not any("$" in text and "mathdefault" not in text for text in found)
 
 
 def test_a_sheet_is_shown_as_a_jpeg_of_its_size_in_full_colour(run):
-    sheet = figures.contact_sheet(run, 2, "apple2orange", "en")
-    picture = Image.open(io.BytesIO(sheet._repr_jpeg_()))
-    width, height = sheet.figure.get_size_inches() * sheet.figure.dpi
+    shown = figures.contact_sheet(run, 2, "apple2orange")
+    picture = Image.open(io.BytesIO(shown.images["en"]))
+    figure = figures.contact_sheet(run, 2, "apple2orange", lang="en")
+    width, height = figure.get_size_inches() * figure.dpi
+    assert shown.mime == "image/jpeg"
     assert picture.format == "JPEG" and picture.size == (round(width), round(height))
     assert get_sampling(picture) == 0  # 4:4:4
 
 
 def test_generated_images_are_called_so():
     images = {split: torch.zeros(7, 3, 8, 8, dtype=torch.uint8) for split in ("trainA", "trainB")}
-    drawn = figures.raw_samples(images, "apple2orange", True, "en", columns=3)
-    assert len(drawn.axes) == 6 and sum("generated" in text for text in texts(drawn)) == 2
-    assert not any("generated" in t for t in texts(figures.raw_samples(images, "apple2orange", False, "en")))
+    drawn = [
+        figures.raw_samples(images, "apple2orange", synthetic, columns=3, lang="en")
+        for synthetic in (True, False)
+    ]
+    assert [sum("generated" in text for text in texts(fig)) for fig in drawn] == [2, 0]
+    assert len(drawn[0].axes) == 6
 
 
-def test_a_bar_is_divided_by_what_its_pixels_became(run):
-    ax = figures.colours(run, "apple2orange", "en").axes[0]
-    widths = {}
-    for bars, after in zip(ax.containers, COLOURS, strict=True):
-        for bar, before in zip(bars, COLOURS, strict=True):
-            if bar.get_width() > 0:
-                widths[before, after] = bar.get_width()
-    assert widths == {
+def test_a_row_is_divided_by_what_its_pixels_became(run):
+    ax = figures.colours(run, "apple2orange", lang="en").axes[0]
+    shown = ax.collections[0].get_array().reshape(len(COLOURS), len(COLOURS))
+    shares = {(COLOURS[i], COLOURS[j]): shown[i, j] for i, j in np.argwhere(shown > 0)}
+    assert shares == {
         ("red", "red"): 0.5,
         ("red", "orange"): 0.5,
         ("green", "green"): 1,
@@ -109,7 +114,7 @@ def test_a_bar_is_divided_by_what_its_pixels_became(run):
 
 
 def test_disturbances_are_listed_from_the_undisturbed_on(run):
-    fig = figures.steganography(run, "apple2orange", "en")
+    fig = figures.steganography(run, "apple2orange", lang="en")
     for ax in fig.axes[2:]:
         low, high = ax.get_ylim()
         assert low > high  # the first name is on top on both sides
@@ -117,7 +122,30 @@ def test_disturbances_are_listed_from_the_undisturbed_on(run):
     assert labels[:3] == ["undisturbed", "rounding", "JPEG 95"] and labels[-1] == "blur 1"
 
 
-def test_the_moving_average_keeps_length_and_level():
-    values = np.arange(9.0)
-    assert figures.moving_average(values, 3).tolist() == [0.5, 1, 2, 3, 4, 5, 6, 7, 7.5]
-    assert np.allclose(figures.moving_average(np.full(5, 2.0), 101), 2)
+def test_the_lines_under_noise_are_of_the_epochs_and_of_the_noise_itself(run):
+    ax = figures.steganography(run, "apple2orange", lang="en").axes[0]
+    named = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    assert list(named) == ["epoch 1", "epoch 2", "size of the disturbance itself"]
+    sizes = named["size of the disturbance itself"]
+    assert sizes.get_ydata() == pytest.approx(0.8 * sizes.get_xdata()) and len(sizes.get_xdata()) == 6
+
+
+def test_the_measures_stand_between_their_references(run):
+    lines = tables.measures_table(run, "apple2orange", "B").plain.splitlines()
+    assert lines[0].startswith("oranges to apples")
+    assert [line.split("50.0%")[0].strip() for line in lines[1:]] == [
+        "untranslated",
+        "epoch 1",
+        "epoch 2",
+        "real target",
+    ]
+    fa = tables.measures_table(run, "apple2orange", "B").markdown.fa
+    assert "پرتقال به سیب" in fa and "دور ۲" in fa and "۰٫۵۰۰" in fa
+
+
+def test_trends_are_named_by_loss_and_direction():
+    falls, none = Trend(-0.5, -0.6, -0.4, None), Trend(0.0, -0.1, 0.1, None)
+    shown = tables.trends_table({"cycle_A": (falls, none)}, "summer2winter")
+    row = " ".join(shown.plain.splitlines()[1].split())
+    assert row == "cycle loss summer to winter −0.50 (−0.60 to −0.40) falls +0.00 (−0.10 to +0.10) neither"
+    assert "پایین می‌آید" in shown.markdown.fa and "تابستان به زمستان" in shown.markdown.fa

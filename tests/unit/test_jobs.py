@@ -12,6 +12,7 @@ from hw2lib.jobs.baselines import BASELINES_PROFILES
 from hw2lib.jobs.flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES
 from hw2lib.jobs.maf import RECORDED_FILES
 from hw2lib.runs.folder import write_json
+from hw2lib.runs.manifest import checksums, read_manifest
 from hw2lib.training import devices
 from hw2lib.training.settings import CYCLEGAN_PROFILES, PROFILES, VAE_PROFILES, CycleGANConfig
 
@@ -43,6 +44,7 @@ def job(monkeypatch, tmp_path):
         return True
 
     monkeypatch.setattr(jobs, "JOBS", {"small": jobs.Job((0, 1), "sets/small", ("metrics.json",), run)})
+    monkeypatch.setattr(jobs, "commit", lambda: "58e1d6f90e19")
     monkeypatch.setenv("HW2_RESULTS", str(tmp_path / "paper"))
     return calls, stops
 
@@ -58,6 +60,17 @@ def test_reproducing_records_each_seed_and_skips_finished_ones(job, tmp_path):
     assert len(lines) == 2 and all(line.endswith("finished") for line in lines)
     list(jobs.reproduce_jobs("paper", ["small"], tmp_path / "data", tmp_path / "runs", "cpu"))
     assert len(calls) == 2
+    assert read_manifest(tmp_path / "paper") == checksums(tmp_path / "paper")
+
+
+def test_a_record_is_made_from_committed_code_or_says_that_it_is_not(job, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "commit", lambda: "58e1d6f90e19-dirty")
+    paper = ("paper", None, tmp_path / "data", tmp_path / "runs")
+    with pytest.raises(UserError, match="uncommitted changes"):
+        list(jobs.reproduce_jobs(*paper))
+    assert not job[0]
+    assert len(list(jobs.reproduce_jobs(*paper, allow_dirty=True))) == 2
+    assert len(list(jobs.reproduce_jobs("quick", *paper[1:]))) == 2
 
 
 def test_an_interrupt_stops_the_row_of_runs(job, tmp_path):

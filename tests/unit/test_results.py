@@ -106,13 +106,10 @@ def test_a_cyclegan_run_reads_as_tables_and_sheets(root):
     assert run.colour_share(1, "A", "red", "orange") == pytest.approx(0.75)
     assert run.colour_share(1, "A", "red", "orange", "red") == pytest.approx(1)
     assert run.colour_share(1, "A", "green", "blue") == 0
-    lines = run.measures_table({"A": "there"}).splitlines()
-    assert lines[0].split()[:2] == ["there", "success"]
-    table = [("untranslated", ["0"]), ("epoch 1", ["0.05", "0.1"]), ("epoch 10", ["0.5", "1"])]
-    assert [(line[:18].rstrip(), line[18:].split()) for line in lines[1:]] == [
-        *table,
-        ("real target", ["0.9"]),
-    ]
+    measures = run.measures_of("A")
+    assert measures.index.tolist() == ["source", 1, 10, "real"]
+    assert measures["success"].tolist() == [0, 0.05, 0.5, 0.9]
+    assert measures["SSIM"].dropna().tolist() == [0.1, 1.0] and measures["identity"].isna().all()
     sheet = run.contact_sheet(10)
     assert sheet.shape == (4, 6, 8, 8, 3)
     assert np.array_equal(sheet[:, :, 0, 0, 0], np.arange(24).reshape(4, 6))

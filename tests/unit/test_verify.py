@@ -1,0 +1,121 @@
+"""hw2 verify finds what was changed, swapped or lost in the records; each case is tried on a copy of them."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from hw2lib.cli import app
+from hw2lib.jobs.verify import retrain, verify
+from hw2lib.runs.manifest import MANIFEST, write_manifest
+from hw2lib.runs.reader import paper_root
+
+FLOW = "maf-capsule/seed-0"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The records of two jobs, with a manifest of their own."""
+    for name in ("maf-capsule", "pixels-capsule"):
+        shutil.copytree(paper_root() / name, tmp_path / name)
+    write_manifest(tmp_path)
+    return tmp_path
+
+
+def failures(root: Path, *names: str) -> list[str]:
+    return [f"{check.record}: {check.what}" for check in verify(names, root) if not check.holds]
+
+
+def edit_json(path: Path, change) -> None:
+    value = json.loads(path.read_text("utf-8"))
+    change(value)
+    path.write_text(json.dumps(value), "utf-8")
+
+
+def test_the_committed_records_are_whole_and_follow_from_their_files():
+    checks = list(verify())
+    assert [check for check in checks if not check.holds] == []
+    assert len(checks) > 700 and len({check.record for check in checks}) >= 15
+
+
+def test_two_swapped_seeds_are_found_even_under_a_manifest_made_anew(copy):
+    a, b, other = (copy / "maf-capsule" / name for name in ("seed-0", "seed-1", "other"))
+    a.rename(other), b.rename(a), other.rename(b)
+    write_manifest(copy)
+    assert failures(copy) == [f"{FLOW}: seed of the folder", "maf-capsule/seed-1: seed of the folder"]
+
+
+@pytest.mark.parametrize("name", ["losses.csv", "scores.csv", "auroc.csv"])
+def test_a_table_of_another_seed_is_found_under_a_manifest_made_anew(copy, name):
+    shutil.copyfile(copy / "maf-capsule" / "seed-1" / name, copy / FLOW / name)
+    write_manifest(copy)
+    assert failures(copy, FLOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "found"),
+    [
+        ("scores.csv", r"(ema,good,good/000.png,)(-?[\d.]+)", "bpd from nll"),
+        ("losses.csv", r"(\n25,[^,]+,)(-?[\d.]+)", "val_bpd from val_nll"),
+    ],
+)
+def test_a_changed_score_or_loss_is_found_under_a_manifest_made_anew(copy, name, pattern, found):
+    path = copy / FLOW / name
+    text, n = re.subn(
+        pattern, lambda m: f"{m[1]}{float(m[2]) * 1.0001:.7g}", path.read_text("utf-8"), count=1
+    )
+    assert n == 1
+    path.write_text(text, "utf-8")
+    write_manifest(copy)
+    assert any(found in line for line in failures(copy, FLOW))
+
+
+def test_a_changed_area_is_found_in_the_metrics_and_in_the_curve(copy):
+    edit_json(copy / FLOW / "metrics.json", lambda m: m["ema"]["auroc"]["all"].update(value=0.81))
+    write_manifest(copy)
+    assert failures(copy, FLOW) == [
+        f"{FLOW}: AUROC, ema, all, value",
+        f"{FLOW}: AUROC by epoch, ema, all",
+    ]
+
+
+def test_a_changed_pixel_area_is_found(copy):
+    change = {"low": 0.99}
+    edit_json(
+        copy / "pixels-capsule/seed-0/metrics.json", lambda m: m["pixel_auroc"]["flow"]["raw"].update(change)
+    )
+    write_manifest(copy)
+    assert failures(copy) == ["pixels-capsule/seed-0: pixel AUROC, flow, raw, low"]
+
+
+@pytest.mark.parametrize("damage", ["swap", "lose", "add"])
+def test_pictures_are_held_by_the_manifest(copy, damage):
+    path = copy / FLOW / "samples.png"
+    if damage == "swap":
+        shutil.copyfile(copy / "maf-capsule/seed-1/samples.png", path)
+    elif damage == "lose":
+        path.unlink()
+    else:
+        shutil.copyfile(path, path.with_name("more.png"))
+    assert failures(copy) == [f"{FLOW}: {'more.png' if damage == 'add' else 'samples.png'}"]
+
+
+def test_the_command_says_what_differs_and_ends_with_one(copy, monkeypatch):
+    monkeypatch.setenv("HW2_RESULTS", str(copy))
+    assert CliRunner().invoke(app, ["verify", "pixels-capsule"]).exit_code == 0
+    (copy / MANIFEST).write_text("", "utf-8")
+    result = CliRunner().invoke(app, ["verify", "pixels-capsule"])
+    assert result.exit_code == 1
+    assert "pixels-capsule/seed-0: pixels.csv: recorded not listed" in result.output
+
+
+def test_a_run_made_again_is_judged_by_the_recorded_intervals(copy):
+    """A finished run in the folder of the runs is not made again, so its numbers can be chosen here."""
+    runs = copy / "runs"
+    shutil.copytree(copy / FLOW, runs / FLOW)
+    assert all(check.holds for check in retrain(FLOW, copy, runs, root=copy))
+    edit_json(runs / FLOW / "metrics.json", lambda m: m["plain"]["auroc"]["all"].update(value=0.95))
+    assert [c.what for c in retrain(FLOW, copy, runs, root=copy) if not c.holds] == ["plain, auroc, all"]
