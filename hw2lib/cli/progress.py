@@ -16,7 +16,7 @@ from rich.progress import (
 
 @contextmanager
 def training_progress(epochs: int, shown: bool = True) -> Iterator[Callable[[dict], None]]:
-    """A bar over all steps of a run, from the first on, if ``shown``; yields what takes the trainer's events."""
+    """A bar over all steps of a run, shown from the first on; yields what takes the trainer's events."""
     if not shown:
         yield lambda event: None
         return

@@ -36,7 +36,7 @@ def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCat
     Returns:
         True; there is nothing to resume.
     """
-    with RunFolder(out) as run:
+    with RunFolder(out):
         flow, flow_config = load_flow(flow_run)
         train, validation = split_validation(len(data.train), config.validation_fraction, config.seed)
         held_out = data.train[validation]

@@ -67,7 +67,7 @@ class TrainingState:
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights, moments and pools, by names that begin with their part's."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for part, network in self.networks.items():
             found |= {f"{part}.{name}": value for name, value in bare(network).state_dict().items()}
         for part, optimizer in self.optimizers.items():
@@ -243,7 +243,7 @@ def _expected(found: Mapping[str, Tensor], state: TrainingState, begun: bool) ->
 
 
 def _check(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """UserError for the first tensor that is missing, one too many, or of another shape, type or no number."""
+    """UserError for the first tensor that is missing, too many, of another shape or type, or not finite."""
     for name in (*sorted(expected.keys() - found.keys()), *sorted(found.keys() - expected.keys())):
         raise UserError(f"{path}: {'lacks' if name in expected else 'holds, beside the model,'} {name}")
     for name, like in expected.items():

@@ -147,7 +147,7 @@ def train_cyclegan(
                     # Reading a loss makes a GPU wait, so only those that are kept are read.
                     shown = {name: float(overall(value, fabric)) for name, value in losses.items()}
                     session.finite(*shown.values())
-                    at.losses.append({"epoch": at.epoch + 1, "step": done} | shown)
+                    at.losses.append({"epoch": at.epoch + 1, "step": done, **shown})
                 report(
                     {"epoch": at.epoch, "epochs": config.epochs, "step": at.step}
                     | {"steps_per_epoch": steps_per_epoch, "losses": shown}
@@ -188,4 +188,4 @@ def placed(images: Tensor, fabric: Fabric) -> Tensor:
 def unpaired_facts(data: UnpairedImages) -> dict[str, object]:
     """What identifies the images of a run."""
     counts = {split: len(images) for split, images in data.images.items()}
-    return {"name": data.name, "checksum": data.checksum} | counts | duplicates_report(data.duplicates)
+    return {"name": data.name, "checksum": data.checksum, **counts, **duplicates_report(data.duplicates)}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 from numpy.typing import ArrayLike
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from hw2lib.anomaly import corrupt, nll_scores
@@ -79,7 +79,8 @@ def train_maf(
     state = TrainingState({MODEL: flow, AVERAGE: average}, {OPTIMIZER: optimizer})
     begin_or_resume(run, state, config, fabric.device, data_facts(data), config.epochs, steps_per_epoch)
     at, session, pixels = state.progress, Session(run, state, fabric), DequantizedPixels()
-    weights, averages = list(flow.parameters()), list(average.parameters())
+    weights: list[nn.Parameter] = list(flow.parameters())
+    averages: list[Tensor] = list(average.parameters())
 
     with interruptible() as interrupt:
         while at.epoch < config.epochs:
@@ -107,14 +108,14 @@ def train_maf(
                     return state
                 session.save_if_due()
 
-            row = {"epoch": at.epoch + 1, "train_nll": at.loss_sum / len(images)}
+            row: dict[str, float] = {"epoch": at.epoch + 1, "train_nll": at.loss_sum / len(images)}
             row["val_nll"] = float(nll_scores(flow, validation).mean())
             row["val_nll_ema"] = float(nll_scores(average, validation).mean())
             for name in ("train", "val"):
                 row[f"{name}_bpd"] = float(bits_per_dim(row[f"{name}_nll"], data.features))
             row["val_bpd_ema"] = float(bits_per_dim(row["val_nll_ema"], data.features))
             session.lap()
-            at.losses.append(row | {"seconds": round(at.train_seconds, 3)})
+            at.losses.append({**row, "seconds": round(at.train_seconds, 3)})
             at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
             session.write_losses()
 

@@ -1,6 +1,7 @@
 """The loop that trains a variational autoencoder on one category of MVTec AD."""
 
 import math
+from typing import cast
 
 import torch
 from lightning.fabric import Fabric
@@ -92,16 +93,16 @@ def train_vae(
                     return state
                 session.save_if_due()
 
-            network = state.network(MODEL)
+            network = cast(VAE, state.network(MODEL))
             scores = vae_scores(network, validation, draws=1)
-            row = {"epoch": at.epoch + 1, "train_nelbo": at.loss_sum / len(images)}
+            row: dict[str, float] = {"epoch": at.epoch + 1, "train_nelbo": at.loss_sum / len(images)}
             row["val_nelbo"] = float(scores.nelbo.mean())
             for name in ("train", "val"):
                 row[f"{name}_bpd"] = float(bits_per_dim(row[f"{name}_nelbo"], data.features))
             row |= {"val_error": float(scores.error.mean()), "val_kl": float(scores.kl.mean())}
             row["sigma"] = float(network.log_sigma.detach().exp())
             session.lap()
-            at.losses.append(row | {"seconds": round(at.train_seconds, 3)})
+            at.losses.append({**row, "seconds": round(at.train_seconds, 3)})
             at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
             session.write_losses()
             if at.epoch == config.epochs or (
