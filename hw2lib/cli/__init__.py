@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from hw2lib import __version__
-from hw2lib.errors import UserError
+from hw2lib.errors import Stopped, UserError
 from hw2lib.waiting import wait_passively
 
 from . import bench, claims, data, evaluate, reproduce, sample, score, train, translate, verify
@@ -50,7 +50,13 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what an encoding lacks is no reason to stop
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if code == 130:  # what typer makes of a Ctrl-C
+            raise KeyboardInterrupt
+        sys.exit(code)
+    except Stopped as error:
+        print(f"hw2: {error}", file=sys.stderr)
+        sys.exit(130)
     except UserError as error:
         print(f"hw2: {error}", file=sys.stderr)
         sys.exit(2)

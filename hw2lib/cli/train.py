@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hw2lib.errors import Stopped
+
 from .options import (
     Assignments,
     Capsules,
@@ -143,11 +145,9 @@ def _settings(
 
 
 def _tell(run: "RunFolder", finished: bool) -> None:
-    """Say how training ended; exit code 130 after Ctrl-C."""
-    if not finished:
-        if run.first:
-            typer.echo(f"hw2: stopped; a checkpoint is in {run.path}, --resume goes on from it", err=True)
-        raise typer.Exit(130)
+    """Say how training ended; Stopped after Ctrl-C. Of several processes the first speaks for all."""
+    if run.first and not finished:
+        raise Stopped(f"stopped; a checkpoint is in {run.path}, --resume goes on from it")
     if run.first:
         typer.echo(f"{run.path}: finished")
 

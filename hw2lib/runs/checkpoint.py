@@ -1,7 +1,7 @@
 """Checkpoints: one file from which training goes on to the bit, the same for every model."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -146,6 +146,7 @@ def begin_or_resume(
     data: Mapping[str, object],
     epochs: int,
     steps_per_epoch: int,
+    columns: Sequence[str],
 ) -> None:
     """Write what a new run starts from, or take up the checkpoint of one that was begun.
 
@@ -156,6 +157,7 @@ def begin_or_resume(
         device: on which the run takes place.
         data: what identifies the images, with its ``checksum``.
         epochs, steps_per_epoch: how far the run can have come.
+        columns: of losses.csv.
 
     Raises:
         UserError: the run was begun otherwise, or its checkpoint is not one of this model.
@@ -169,6 +171,10 @@ def begin_or_resume(
                 f"{run.path / CHECKPOINT}: is of epoch {at.epoch}, step {at.step}, where the run has"
                 f" {epochs} epochs of {steps_per_epoch} steps"
             )
+        for name, rows in (("losses", at.losses), ("evaluations", at.evaluations)):
+            expected = tuple(columns) if name == "losses" else tuple(rows[0]) if rows else ()
+            if any(tuple(row) != expected for row in rows) or (name == "losses" and at.epoch and not rows):
+                raise UserError(f"{run.path / CHECKPOINT}: {name} are not those of {at.epoch} epochs")
         run.note_resumption(at.epoch, at.step, device)
     elif run.first:
         save_checkpoint(run.path, state)  # a run that is killed at once can be resumed too

@@ -8,6 +8,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from hw2lib.cyclegan import (
+    TERMS,
     CycleGAN,
     ImagePool,
     Objective,
@@ -122,8 +123,8 @@ def train_cyclegan(
     if fabric.world_size > 1:
         step.processes = fabric
     state = training_state(step, config.size)
-    facts = unpaired_facts(data)
-    begin_or_resume(run, state, config, fabric.device, facts, config.epochs, steps_per_epoch)
+    facts, columns = unpaired_facts(data), ("epoch", "step", *TERMS)
+    begin_or_resume(run, state, config, fabric.device, facts, config.epochs, steps_per_epoch, columns)
     at, session, shown = state.progress, Session(run, state, fabric), dict[str, float]()
     splits = data.images["trainA"], data.images["trainB"]
 

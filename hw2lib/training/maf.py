@@ -24,6 +24,8 @@ from .loop import Report, Session, epoch_generator, overall, pixel_event, share,
 from .memory import keep_freed_memory
 from .settings import MAFConfig
 
+LOSSES = ("epoch", "train_nll", "val_nll", "val_nll_ema", "train_bpd", "val_bpd", "val_bpd_ema", "seconds")
+
 
 def build_maf(config: MAFConfig) -> MAF:
     """The flow of a configuration, with weights drawn from its seed."""
@@ -77,7 +79,8 @@ def train_maf(
     flow, optimizer = fabric.setup(flow, optimizer)
     flow.mark_forward_method("log_prob")
     state = TrainingState({MODEL: flow, AVERAGE: average}, {OPTIMIZER: optimizer})
-    begin_or_resume(run, state, config, fabric.device, data_facts(data), config.epochs, steps_per_epoch)
+    facts, place = data_facts(data), fabric.device
+    begin_or_resume(run, state, config, place, facts, config.epochs, steps_per_epoch, LOSSES)
     at, session, pixels = state.progress, Session(run, state, fabric), DequantizedPixels()
     weights: list[nn.Parameter] = list(flow.parameters())
     averages: list[Tensor] = list(average.parameters())

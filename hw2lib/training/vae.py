@@ -21,6 +21,18 @@ from .loop import Report, Session, epoch_generator, overall, pixel_event, share,
 from .memory import keep_freed_memory
 from .settings import VAEConfig
 
+LOSSES = (
+    "epoch",
+    "train_nelbo",
+    "val_nelbo",
+    "train_bpd",
+    "val_bpd",
+    "val_error",
+    "val_kl",
+    "sigma",
+    "seconds",
+)
+
 
 def build_vae(config: VAEConfig) -> VAE:
     """The VAE of a configuration, with weights drawn from its seed."""
@@ -63,7 +75,8 @@ def train_vae(
     optimizer = torch.optim.Adam(vae_parameter_groups(vae, *rates), fused=True)
     vae, optimizer = fabric.setup(vae, optimizer)
     state = TrainingState({MODEL: vae}, {OPTIMIZER: optimizer})
-    begin_or_resume(run, state, config, fabric.device, data_facts(data), config.epochs, steps_per_epoch)
+    facts, place = data_facts(data), fabric.device
+    begin_or_resume(run, state, config, place, facts, config.epochs, steps_per_epoch, LOSSES)
     at, session, pixels = state.progress, Session(run, state, fabric), DequantizedPixels()
 
     with interruptible() as interrupt:
