@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from .local import bench_local
 from .options import AsJson, Device, check_device
 
 app = typer.Typer(no_args_is_help=True)
+app.command("local")(bench_local)
 
 
 @app.callback()

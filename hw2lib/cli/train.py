@@ -7,6 +7,7 @@ import typer
 
 from hw2lib.errors import Stopped
 
+from .local import train_local
 from .options import (
     Assignments,
     Capsules,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hw2lib.runs.folder import RunFolder
 
 app = typer.Typer(no_args_is_help=True)
+app.command("local")(train_local)
 
 
 @app.command("maf")

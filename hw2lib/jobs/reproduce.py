@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.data.source import load_capsules, load_pair
 from hw2lib.errors import UserError
 from hw2lib.runs.folder import commit, has_checkpoint, record
@@ -22,6 +23,11 @@ from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstr
 from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
 from .likelihood import RECORDED_FILES as LIKELIHOOD_FILES
 from .likelihood import run_likelihood
+from .local import PROFILES as LOCAL_PROFILES
+from .local import RECORDED_FILES as LOCAL_FILES
+from .local import run_local, run_local_ablations
+from .local_selection import RECORDED_FILES as LOCAL_SELECTION_FILES
+from .local_selection import run_local_selection
 from .maf import RECORDED_FILES, run_maf
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
 from .pixel_comparison import run_pixel_comparison
@@ -102,6 +108,25 @@ def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, 
     return run_flow_reconstruction(config, category, out, device)
 
 
+def _local(size: int, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = _local_config(size, profile, seed)
+    return run_local(config, load_capsules(data, config.size), out, device)
+
+
+def _local_ablations(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = _local_config(256, profile, seed)
+    return run_local_ablations(config, load_capsules(data, config.size), out, device)
+
+
+def _local_config(size: int, profile: str, seed: int) -> LocalConfig:
+    config = named_profile(profile, LOCAL_PROFILES).model_copy(update={"seed": seed})
+    return config.model_copy(update={"size": size}) if profile == "paper" else config
+
+
+def _local_selection(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    return run_local_selection(profile, seed, data, out)
+
+
 def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     resume = has_checkpoint(out)
     if resume:  # in the precision in which it was begun
@@ -131,6 +156,10 @@ JOBS = {
     "flow-reconstruction-capsule": Job(
         (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction
     ),
+    "local-capsule-256": Job((0, 1, 2, 3, 4), "mvtec/capsule", LOCAL_FILES, partial(_local, 256)),
+    "local-capsule-128": Job((0, 1, 2, 3, 4), "mvtec/capsule", LOCAL_FILES, partial(_local, 128)),
+    "local-ablations-capsule": Job((0,), "mvtec/capsule", LOCAL_FILES, _local_ablations),
+    "local-selection": Job((0,), "mvtec/capsule", LOCAL_SELECTION_FILES, _local_selection),
     "cyclegan-apple2orange": _cyclegan_job("apple2orange", "apple2orange"),
     "cyclegan-summer2winter": _cyclegan_job("summer2winter", "summer2winter_yosemite"),
 }

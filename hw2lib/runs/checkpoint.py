@@ -111,7 +111,7 @@ def load_checkpoint(out: Path, state: TrainingState) -> None:
     """
     path = out / CHECKPOINT
     if path.is_file() or not (out / OLD_STATE).is_file():
-        tensors = read_tensors(path)
+        tensors = load_tensors(path)
         if PROGRESS not in tensors:
             raise UserError(f"{path}: lacks {PROGRESS}")
         text = tensors.pop(PROGRESS).numpy().tobytes()
@@ -191,16 +191,20 @@ def save_weights(path: Path, module: nn.Module) -> None:
 
 def load_weights(path: Path, module: nn.Module) -> None:
     """Read weights into a module; UserError if they are missing, damaged, of another model or not finite."""
-    _load_weights(path, read_tensors(path), module)
+    _load_weights(path, load_tensors(path), module)
 
 
 def load_part(run: Path, part: str, module: nn.Module) -> None:
     """Read the weights of a network from the checkpoint of a run; UserError as :func:`load_weights`."""
+    path, prefix = part_file(run, part)
+    tensors = load_tensors(path, prefix)
+    _load_weights(path, {name.removeprefix(prefix): value for name, value in tensors.items()}, module)
+
+
+def part_file(run: Path, part: str) -> tuple[Path, str]:
+    """The file that holds a network of a run, and what its names begin with there."""
     path, old = run / CHECKPOINT, run / f"{part}.safetensors"
-    if path.is_file() or not old.is_file():
-        _load_weights(path, _below(read_tensors(path, f"{part}."), part), module)
-    else:
-        load_weights(old, module)
+    return (old, "") if old.is_file() and not path.is_file() else (path, f"{part}.")
 
 
 def snapshot(run: Path, epoch: int) -> Path:
@@ -213,7 +217,7 @@ def kept_epochs(run: Path) -> list[int]:
     return sorted(int(path.stem.removeprefix("epoch-")) for path in run.glob("epoch-*.safetensors"))
 
 
-def read_tensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
+def load_tensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
     """The tensors of a file whose names begin so; UserError if it is missing or damaged."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; is this the folder of a run?")
@@ -307,7 +311,7 @@ def _read_old(out: Path) -> tuple[Path, dict[str, Tensor], bytes]:
         raise UserError(f"{state}: cannot be read as JSON") from error
     tensors: dict[str, Tensor] = {}
     for path in files:
-        tensors |= {f"{path.stem}.{name}": value for name, value in read_tensors(path).items()}
+        tensors |= {f"{path.stem}.{name}": value for name, value in load_tensors(path).items()}
         with safe_open(path, "pt") as file:
             if (file.metadata() or {}).get("done") != done:
                 raise UserError(f"{path}: is of another step than {OLD_STATE}; the run cannot be resumed")

@@ -1,6 +1,7 @@
 """The folder of a run: what was run, on what, and what came out, each file written whole or not at all."""
 
 import csv
+import inspect
 import io
 import json
 import math
@@ -13,19 +14,25 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, wraps
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar
 
 import torch
 from pydantic import BaseModel
 from safetensors import SafetensorError
 
+from hw2lib import __version__
 from hw2lib.data import MVTecCategory
 from hw2lib.errors import UserError
+from hw2lib.schema import read_json
+
+from .schema import Environment
 
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy", "scipy", "scikit-learn", "safetensors", "pillow")
+P = ParamSpec("P")
+T = TypeVar("T")
 CHECKPOINT, OLD_STATE, PART = "checkpoint.safetensors", "state.json", ".part"
 # What asks a process to end; a Windows console knows no SIGHUP.
 STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -124,16 +131,6 @@ def write_json(path: Path, value: object) -> None:
     write_bytes(path, json_bytes(value))
 
 
-def read_json(path: Path) -> dict:
-    """Read a JSON file of a run; UserError names one that is missing or damaged."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; is this the folder of a run?") from error
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as JSON") from error
-
-
 def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     """Rows as CSV, floats with seven significant digits; the first row's keys are the header.
 
@@ -215,7 +212,7 @@ class RunFolder:
     @cached_property
     def environment(self) -> dict:
         """environment.json of a run that was begun before."""
-        return read_json(self.path / "environment.json")
+        return read_json(self.path / "environment.json", Environment)
 
     def begin(self, config: BaseModel, device: torch.device, data: Mapping[str, object]) -> None:
         """Write what is known before the first step: config.json and environment.json.
@@ -260,6 +257,18 @@ def claimed(out: Path | RunFolder, resume: bool = False, first: bool = True) -> 
             yield run
 
 
+def holding_folder(job: Callable[P, T]) -> Callable[P, T]:
+    """Let a job hold the folder of its argument ``out``, which is to hold no run, while it works."""
+    signature = inspect.signature(job)
+
+    @wraps(job)
+    def holding(*arguments: P.args, **named: P.kwargs) -> T:
+        with RunFolder(signature.bind(*arguments, **named).arguments["out"]):
+            return job(*arguments, **named)
+
+    return holding
+
+
 def has_checkpoint(run: Path) -> bool:
     """Whether a run can be resumed."""
     return any((run / name).is_file() for name in (CHECKPOINT, OLD_STATE))
@@ -291,7 +300,7 @@ def data_facts(data: MVTecCategory) -> dict[str, object]:
 def environment(device: torch.device, data: Mapping[str, object]) -> dict:
     """Versions, device and data of a run; nothing that names the machine or its user."""
     return {
-        "hw2lib": version("hw2lib"),
+        "hw2lib": __version__,
         "commit": commit(),
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in LIBRARIES},

@@ -10,6 +10,7 @@ from hw2lib.errors import UserError
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.baselines import BASELINES_PROFILES
 from hw2lib.jobs.flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES
+from hw2lib.jobs.local import PROFILES as LOCAL_PROFILES
 from hw2lib.jobs.maf import RECORDED_FILES
 from hw2lib.runs.folder import write_json
 from hw2lib.runs.manifest import checksums, read_manifest
@@ -24,6 +25,9 @@ RUNS = {
     "pixels-capsule": ("run_pixel_comparison", BASELINES_PROFILES),
     "likelihood-capsule": ("run_likelihood", PROFILES),
     "flow-reconstruction-capsule": ("run_flow_reconstruction", FLOW_RECONSTRUCTION_PROFILES),
+    "local-capsule-256": ("run_local", LOCAL_PROFILES),
+    "local-capsule-128": ("run_local", LOCAL_PROFILES),
+    "local-ablations-capsule": ("run_local_ablations", LOCAL_PROFILES),
     **{name: ("run_cyclegan", CYCLEGAN_PROFILES) for name in jobs.JOBS if name.startswith("cyclegan-")},
 }
 RESUMED = ("run_maf", "run_vae", "run_cyclegan")
@@ -127,7 +131,14 @@ def handed_on(monkeypatch):
 
 
 def test_no_job_is_left_out():
-    assert RUNS.keys() == jobs.JOBS.keys()
+    assert RUNS.keys() | {"local-selection"} == jobs.JOBS.keys()
+
+
+def test_the_selection_of_settings_is_given_a_folder_and_reads_it_by_itself(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(jobs, "run_local_selection", lambda *arguments: calls.append(arguments) or True)
+    assert jobs.JOBS["local-selection"].run("quick", 3, tmp_path / "set", tmp_path / "out", "cpu")
+    assert calls == [("quick", 3, tmp_path / "set", tmp_path / "out")]
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["new", "begun"])
@@ -195,6 +206,7 @@ def gpu(monkeypatch):
     """Pretends that there is a GPU, and returns what can be set of it."""
     offers = {"capability": (9, 0), "bf16": True, "gcc": "/usr/bin/gcc", "triton": True}
     monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: offers["capability"])
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: offers["bf16"])
     monkeypatch.setattr(devices.shutil, "which", offers.get)
