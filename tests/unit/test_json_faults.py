@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from faults import cases, fault
-from hw2lib.runs.cyclegan_checkpoint import snapshot
 
 from hw2lib import memory
 from hw2lib.errors import UserError
 from hw2lib.jobs.evaluate import is_evaluated
 from hw2lib.jobs.trained import load_cyclegan, load_flow, load_vae, run_kind
-from hw2lib.runs.checkpoint import AVERAGE, MODEL, save_weights
-from hw2lib.runs.folder import prepare, write_json
+from hw2lib.runs.checkpoint import AVERAGE, MODEL, TrainingState, save_checkpoint, save_weights, snapshot
+from hw2lib.runs.folder import RunFolder, write_json
 from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun
 from hw2lib.runs.schema import CycleGANMetrics, Environment, Settings
 from hw2lib.schema import read_json
@@ -67,9 +66,9 @@ def runs(tmp_path_factory) -> Path:
         (root / kind).mkdir()
         write_json(root / kind / "config.json", config.model_dump())
         write_json(root / kind / "environment.json", ENVIRONMENT)
-    save_weights(root / "maf" / MODEL, build_maf(CONFIGS["maf"]))
-    save_weights(root / "maf" / AVERAGE, build_maf(CONFIGS["maf"]))
-    save_weights(root / "vae" / MODEL, build_vae(CONFIGS["vae"]))
+    flows = {part: build_maf(CONFIGS["maf"]) for part in (MODEL, AVERAGE)}
+    save_checkpoint(root / "maf", TrainingState(flows, {}))
+    save_checkpoint(root / "vae", TrainingState({MODEL: build_vae(CONFIGS["vae"])}, {}))
     save_weights(snapshot(root / "cyclegan", 1), build_cyclegan(CONFIGS["cyclegan"]))
     return root
 
@@ -101,9 +100,9 @@ def test_all_readers_name_it(copy, text):
     for call in (run_kind, load_flow, load_vae, load_cyclegan, lambda run: RecordedRun(run).config):
         assert one_line(call, run).startswith(f"{run}")
     (run / "environment.json").write_text(text, "utf-8")
-    (run / "state.json").write_text("{}", "utf-8")
-    for call in (lambda run: RecordedRun(run).environment, lambda run: prepare(run, True, "checksum")):
-        assert one_line(call, run).startswith(f"{run / 'environment.json'}: ")
+    place = run / "environment.json"
+    for kind in (RecordedRun, RunFolder):
+        assert one_line(getattr, kind(run), "environment").startswith(f"{place}: ")
     (run / "metrics.json").write_text(text, "utf-8")
     (run / "translations.csv").write_text("", "utf-8")
     for call in (is_evaluated, lambda run: RecordedCycleGAN(run).metrics):
@@ -140,7 +139,8 @@ def test_settings_are_compared_with_the_header_first(copy, monkeypatch, kind, na
     run = copy(kind)
     config = read_json(run / "config.json") | {name: value}
     (run / "config.json").write_text(json.dumps(config), "utf-8")
-    monkeypatch.setattr("hw2lib.jobs.trained.load_weights", lambda *_: pytest.fail("was built"))
+    for loader in ("load_weights", "load_part"):
+        monkeypatch.setattr(f"hw2lib.jobs.trained.{loader}", lambda *_: pytest.fail("was built"))
     assert "another model" in one_line(LOADERS[kind], run)
 
 
