@@ -87,7 +87,7 @@ def _moment(found, name="exp_avg"):
 
 
 def _weight(found):
-    return next(key for key in sorted(found) if key.startswith(("model.", "net.")) and found[key].ndim > 1)
+    return next(k for k in sorted(found) if k.startswith(("model.", "net.")) and k.endswith("weight"))
 
 
 def _cut_moments(found):
