@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Assignments, Device, Seed, check_device
+from .options import AsJson, Assignments, Device, Seed, check_device, say
 
 
 def train_local(
     data: Annotated[Path, typer.Option(help="folder of good images, or a category in the MVTec AD layout")],
     out: Annotated[Path, typer.Option(help="folder of the run")] = Path("runs/local"),
     profile: Annotated[str, typer.Option(help="paper or quick, which takes images of 64 pixels")] = "paper",
+    density: Annotated[
+        list[str] | None,
+        typer.Option(help="neighbours, gaussian or maf, may be repeated [default: neighbours]"),
+    ] = None,
     assignments: Assignments = None,
     seed: Seed = None,
     device: Device = "auto",
@@ -26,16 +30,17 @@ def train_local(
 
     check_device(device)
     settings = [*(assignments or []), *([f"seed={seed}"] if seed is not None else [])]
+    settings += [f"densities={json.dumps(density)}"] if density else []
     config = override(named_profile(profile, PROFILES), settings)
     with stage_progress() as report:
         detector = train_local(config, data, out, device, report)
     looked_at = float(detector.inside.float().mean())
     what = "all of the image" if looked_at == 1 else f"an object on {looked_at:.0%} of the image"
-    typer.echo(f"{out}: finished; looks at {what}, {len(detector.normal_scores)} images held out")
+    say(f"{out}: finished; looks at {what}, {len(detector.normal_scores)} images held out")
 
 
 def score_local(
-    run: Path, data: list[Path], out: Path, maps: Path | None, alarm_rate: float, device: str
+    run: Path, data: list[Path], out: Path, maps: Path | None, alarm_rate: float, device: str, force: bool
 ) -> None:
     """Score images with the detector of a run; see hw2 score."""
     from hw2lib.jobs.local_scoring import score_images
@@ -44,10 +49,10 @@ def score_local(
 
     check_device(device)
     with stage_progress() as report:
-        result = score_images(run, data, out, maps, alarm_rate, device, report)
+        result = score_images(run, data, out, maps, alarm_rate, device, report, force)
     for line in result.lines:
-        typer.echo(line)
-    typer.echo(f"{out}: {result.images} images" + (f", maps in {maps}" if maps else ""))
+        say(line)
+    say(f"{out}: {result.images} images" + (f", maps in {maps}" if maps else ""))
 
 
 def bench_local(

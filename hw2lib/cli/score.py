@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .local import score_local
-from .options import Device, Weights, refuse_weights
+from .options import Device, Force, Weights, refuse_weights, say
 
 # What an image is ranked by, of all that the table holds.
 RANKED = {"maf": ("nll",), "vae": ("error", "nelbo")}
@@ -30,6 +30,7 @@ def score(
         float, typer.Option(help="share of normal images that may be called defective; local detectors only")
     ] = 0.01,
     device: Device = "auto",
+    force: Force = False,
 ) -> None:
     """Score the test images of a category and print the AUROC with its interval.
 
@@ -41,13 +42,15 @@ def score(
     from hw2lib.jobs.trained import load_flow, load_vae, run_kind
     from hw2lib.jobs.vae import score_table
     from hw2lib.runs.folder import write_csv
+    from hw2lib.runs.output import check_output
     from hw2lib.statistics import intervals_per_defect
 
+    check_output(out, force)
     kind = run_kind(run, ("maf", "vae", "local"))
     if kind == "local":
         if weights is not None:
             raise typer.BadParameter("a local run keeps one set of weights; leave out --weights")
-        score_local(run, data, out, maps, alarm_rate, device)
+        score_local(run, data, out, maps, alarm_rate, device, force)
         return
     if maps is not None or len(data) > 1:
         raise typer.BadParameter(f"{run}: a run of kind {kind} takes one --data and draws no --maps")
@@ -67,5 +70,5 @@ def score(
     write_csv(out, rows)
     for name, parts in areas.items():
         for defect, area in parts.items():
-            typer.echo(f"{defect:>16}  AUROC {area}  by {name}")
-    typer.echo(f"{out}: {len(rows)} images")
+            say(f"{defect:>16}  AUROC {area}  by {name}")
+    say(f"{out}: {len(rows)} images")

@@ -10,7 +10,7 @@ from pydantic import Field
 from hw2lib.anomaly import pixel_auroc_report
 from hw2lib.anomaly.detectors import Detector, MeanImage, PCAResidual, PositionwiseGaussian
 from hw2lib.data import MVTecCategory, split_validation
-from hw2lib.runs.folder import RunFolder, data_facts, write_csv, write_json
+from hw2lib.runs.folder import data_facts, environment, holding_folder, write_csv, write_json
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.training.settings import Count, RunSettings, Share
 
@@ -54,6 +54,7 @@ def build_baselines(config: BaselinesConfig) -> dict[str, Detector]:
     }
 
 
+@holding_folder
 def run_baselines(config: BaselinesConfig, data: MVTecCategory, out: Path) -> bool:
     """Fit all baselines to the training images, score the test images, and write the run's folder.
 
@@ -63,24 +64,24 @@ def run_baselines(config: BaselinesConfig, data: MVTecCategory, out: Path) -> bo
     Returns:
         True; there is nothing to resume.
     """
-    with RunFolder(out) as run:
-        train, validation = split_validation(len(data.train), config.validation_fraction, config.seed)
-        rows, metrics = [], {}
-        for method, detector in build_baselines(config).items():
-            started = time.perf_counter()
-            detector.fit(data.train[train])
-            scores = detector.scores(data.test)
-            seconds = time.perf_counter() - started
-            for defect, file, score in zip(data.test_defects, data.test_files, scores, strict=True):
-                rows.append({"method": method, "defect": defect, "file": file, "score": float(score)})
-            areas = intervals_per_defect(data.test_defects, scores)
-            maps, normal_maps = detector.maps(data.test), detector.maps(data.train[validation])
-            metrics[method] = {
-                "auroc": {defect: asdict(area) for defect, area in areas.items()},
-                "pixel_auroc": pixel_auroc_report(maps, normal_maps, data.masks),
-                "seconds": round(seconds, 1),
-            }
-        run.begin(config, torch.device("cpu"), data_facts(data))
-        write_csv(out / "scores.csv", rows)
-        write_json(out / "metrics.json", metrics)
-        return True
+    train, validation = split_validation(len(data.train), config.validation_fraction, config.seed)
+    rows, metrics = [], {}
+    for method, detector in build_baselines(config).items():
+        started = time.perf_counter()
+        detector.fit(data.train[train])
+        scores = detector.scores(data.test)
+        seconds = time.perf_counter() - started
+        for defect, file, score in zip(data.test_defects, data.test_files, scores, strict=True):
+            rows.append({"method": method, "defect": defect, "file": file, "score": float(score)})
+        areas = intervals_per_defect(data.test_defects, scores)
+        maps, normal_maps = detector.maps(data.test), detector.maps(data.train[validation])
+        metrics[method] = {
+            "auroc": {defect: asdict(area) for defect, area in areas.items()},
+            "pixel_auroc": pixel_auroc_report(maps, normal_maps, data.masks),
+            "seconds": round(seconds, 1),
+        }
+    write_json(out / "config.json", config.model_dump())
+    write_json(out / "environment.json", environment(torch.device("cpu"), data_facts(data)))
+    write_csv(out / "scores.csv", rows)
+    write_json(out / "metrics.json", metrics)
+    return True

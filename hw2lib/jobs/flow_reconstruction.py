@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hw2lib.anomaly import flow_reconstruction_errors, nll_scores
 from hw2lib.data import MVTecCategory, synthetic_unpaired
-from hw2lib.runs.folder import RunFolder, data_facts, has_checkpoint, write_csv, write_json
+from hw2lib.runs.folder import begin, data_facts, has_checkpoint, holding_folder, write_csv, write_json
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.training.settings import MAFConfig
 
@@ -26,6 +26,7 @@ FLOW_RECONSTRUCTION_PROFILES = {
 }
 
 
+@holding_folder
 def run_flow_reconstruction(config: MAFConfig, data: MVTecCategory, out: Path, device: str = "auto") -> bool:
     """Train a flow in ``out/flow``, then measure its reconstruction errors in single and double precision.
 
@@ -36,35 +37,32 @@ def run_flow_reconstruction(config: MAFConfig, data: MVTecCategory, out: Path, d
     Returns:
         False if Ctrl-C left a checkpoint of the flow.
     """
-    with RunFolder(out) as run:
-        folder = out / "flow"
-        if not (folder / "metrics.json").exists():
-            if not run_maf(config, data, folder, resume=has_checkpoint(folder), device=device):
-                return False
-        flow, _ = load_flow(folder)
-        table = {"nll": nll_scores(flow, data.test)}
-        sets = out_of_distribution_images(config.size) | {"test": data.test}
-        errors: dict[str, dict[str, float]] = {name: {} for name in sets}
-        for precision, dtype in (("single", torch.float32), ("double", torch.float64)):
-            flow.to(dtype)  # the same weights, to the bit
-            for name, images in sets.items():
-                found = flow_reconstruction_errors(flow, images)
-                errors[name][precision] = float(found.mean())
-                if name == "test":
-                    table[precision] = found
-        columns = zip(data.test_defects, data.test_files, *table.values(), strict=True)
-        rows = [
-            {"defect": d, "file": f} | dict(zip(table, map(float, v), strict=True)) for d, f, *v in columns
-        ]
-        areas = {name: intervals_per_defect(data.test_defects, scores) for name, scores in table.items()}
-        metrics = {
-            name: {"auroc": {defect: asdict(area) for defect, area in parts.items()}}
-            for name, parts in areas.items()
-        }
-        run.begin(config, torch.device("cpu"), data_facts(data))
-        write_csv(out / "scores.csv", rows)
-        write_json(out / "metrics.json", metrics | {"errors": errors})
-        return True
+    folder = out / "flow"
+    if not (folder / "metrics.json").exists():
+        if not run_maf(config, data, folder, resume=has_checkpoint(folder), device=device):
+            return False
+    flow, _ = load_flow(folder)
+    table = {"nll": nll_scores(flow, data.test)}
+    sets = out_of_distribution_images(config.size) | {"test": data.test}
+    errors: dict[str, dict[str, float]] = {name: {} for name in sets}
+    for precision, dtype in (("single", torch.float32), ("double", torch.float64)):
+        flow.to(dtype)  # the same weights, to the bit
+        for name, images in sets.items():
+            found = flow_reconstruction_errors(flow, images)
+            errors[name][precision] = float(found.mean())
+            if name == "test":
+                table[precision] = found
+    columns = zip(data.test_defects, data.test_files, *table.values(), strict=True)
+    rows = [{"defect": d, "file": f} | dict(zip(table, map(float, v), strict=True)) for d, f, *v in columns]
+    areas = {name: intervals_per_defect(data.test_defects, scores) for name, scores in table.items()}
+    metrics = {
+        name: {"auroc": {defect: asdict(area) for defect, area in parts.items()}}
+        for name, parts in areas.items()
+    }
+    begin(out, config, torch.device("cpu"), data_facts(data))
+    write_csv(out / "scores.csv", rows)
+    write_json(out / "metrics.json", metrics | {"errors": errors})
+    return True
 
 
 def out_of_distribution_images(size: int, n: int = OUT_OF_DISTRIBUTION) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from hw2lib.anomaly import (
 )
 from hw2lib.data import MVTecCategory, split_validation
 from hw2lib.flows import MAF, dequantization_bound
-from hw2lib.runs.folder import RunFolder, data_facts, has_checkpoint, write_csv, write_json
+from hw2lib.runs.folder import begin, data_facts, has_checkpoint, holding_folder, write_csv, write_json
 from hw2lib.statistics import Placements, compare
 from hw2lib.training.settings import MAFConfig
 
@@ -37,6 +37,7 @@ REMEDIES: dict[str, dict[str, Any]] = {
 }
 
 
+@holding_folder
 def run_likelihood(
     config: MAFConfig, flow_run: Path, data: MVTecCategory, out: Path, device: str = "auto"
 ) -> bool:
@@ -57,40 +58,36 @@ def run_likelihood(
     Returns:
         False if Ctrl-C left a checkpoint of a flow.
     """
-    with RunFolder(out) as run:
-        flows = {"flow": load_flow(flow_run)[0]}
-        for name, settings in REMEDIES.items():
-            folder = out / name
-            changed = config.model_copy(update=settings | {"evaluate_epochs": (config.epochs,)})
-            resume = has_checkpoint(folder)
-            if not (folder / "metrics.json").exists() and not run_maf(changed, data, folder, resume, device):
-                return False
-            flows[name] = load_flow(folder)[0]
-        train, held_out = split_validation(len(data.train), config.validation_fraction, config.seed)
-        scores = all_scores(flows, data.test, data.train[train], data.train[held_out])
-        labels = [defect != "good" for defect in data.test_defects]
-        placed = {name: Placements.of(labels, scores[name]) for name in scores if name != "error"}
-        metrics = {
-            name: {"auroc": asdict(p.estimate()), "against_plain": asdict(compare(p, placed["plain"], LEVEL))}
-            for name, p in placed.items()
-        }
-        bound = dequantization_bound(flows["flow"].log_prob, data.train[held_out], DRAWS)
-        columns = zip(data.test_defects, data.test_files, *scores.values(), strict=True)
-        run.begin(config, torch.device("cpu"), data_facts(data))
-        write_csv(
-            out / "scores.csv",
-            [
-                {"defect": d, "file": f} | dict(zip(scores, map(float, v), strict=True))
-                for d, f, *v in columns
-            ],
-        )
-        held_out_bits = {
-            "bound": float(bound.bound.mean()),
-            "error": bound.mean_error,
-            "middle": float(bound.middle.mean()),
-        }
-        write_json(out / "metrics.json", {"level": LEVEL, "scores": metrics, "held_out_bpd": held_out_bits})
-        return True
+    flows = {"flow": load_flow(flow_run)[0]}
+    for name, settings in REMEDIES.items():
+        folder = out / name
+        changed = config.model_copy(update=settings | {"evaluate_epochs": (config.epochs,)})
+        resume = has_checkpoint(folder)
+        if not (folder / "metrics.json").exists() and not run_maf(changed, data, folder, resume, device):
+            return False
+        flows[name] = load_flow(folder)[0]
+    train, held_out = split_validation(len(data.train), config.validation_fraction, config.seed)
+    scores = all_scores(flows, data.test, data.train[train], data.train[held_out])
+    labels = [defect != "good" for defect in data.test_defects]
+    placed = {name: Placements.of(labels, scores[name]) for name in scores if name != "error"}
+    metrics = {
+        name: {"auroc": asdict(p.estimate()), "against_plain": asdict(compare(p, placed["plain"], LEVEL))}
+        for name, p in placed.items()
+    }
+    bound = dequantization_bound(flows["flow"].log_prob, data.train[held_out], DRAWS)
+    columns = zip(data.test_defects, data.test_files, *scores.values(), strict=True)
+    begin(out, config, torch.device("cpu"), data_facts(data))
+    write_csv(
+        out / "scores.csv",
+        [{"defect": d, "file": f} | dict(zip(scores, map(float, v), strict=True)) for d, f, *v in columns],
+    )
+    held_out_bits = {
+        "bound": float(bound.bound.mean()),
+        "error": bound.mean_error,
+        "middle": float(bound.middle.mean()),
+    }
+    write_json(out / "metrics.json", {"level": LEVEL, "scores": metrics, "held_out_bpd": held_out_bits})
+    return True
 
 
 def all_scores(

@@ -15,6 +15,7 @@ from hw2lib.data.folder_images import load_images
 from hw2lib.data.images import list_images
 from hw2lib.errors import UserError
 from hw2lib.runs.folder import write_csv
+from hw2lib.runs.output import check_output, picture_places
 from hw2lib.statistics import intervals_per_defect
 
 from .local import load_local
@@ -39,6 +40,7 @@ def score_images(
     alarm_rate: float = 0.01,
     device: str = "auto",
     report: Report = silent,
+    force: bool = False,
 ) -> Scored:
     """Score images, decide on each, and write a table and, if wanted, a picture of each.
 
@@ -54,15 +56,20 @@ def score_images(
         alarm_rate: share of normal images that may be called defective.
         device: ``auto``, ``cpu`` or ``cuda``.
         report: takes what is being done, how much of it is done, and of how much.
+        force: replace files that are there; never one of the images.
 
     Raises:
-        UserError: no run, images that cannot be read or have other sides than those learnt from.
+        UserError: no run, images that cannot be read or have other sides than those learnt from, or a file
+            is there already.
     """
     if not 0 < alarm_rate < 1:
         raise UserError(f"--alarm-rate {alarm_rate}: expected a share between 0 and 1")
+    check_output(out, force)
     detector = load_local(run, device)
     rows, level = [], alarm_score(detector, alarm_rate)
     found = [(root, path) for entry in data for root, path in _files(entry)]
+    if maps is not None:
+        picture_places([(path, path.relative_to(root)) for root, path in found], maps, force)
     for start in range(0, len(found), BATCH):
         part = found[start : start + BATCH]
         for root in dict.fromkeys(root for root, _ in part):

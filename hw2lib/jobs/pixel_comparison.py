@@ -9,7 +9,7 @@ from pandas import DataFrame
 from hw2lib.anomaly import nll_maps, nll_scores, pixel_placements, smooth
 from hw2lib.data import MVTecCategory, split_validation
 from hw2lib.errors import UserError
-from hw2lib.runs.folder import RunFolder, data_facts, environment, write_csv, write_json
+from hw2lib.runs.folder import data_facts, environment, holding_folder, write_csv, write_json
 from hw2lib.statistics import Placements, intervals_per_defect
 
 from .baselines import BaselinesConfig, build_baselines
@@ -19,6 +19,7 @@ RECORDED_FILES = ("config.json", "environment.json", "pixels.csv", "metrics.json
 SIGMA = 2.0
 
 
+@holding_folder
 def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCategory, out: Path) -> bool:
     """Map the test images with a trained flow and with all baselines, and write the run's folder.
 
@@ -36,34 +37,33 @@ def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCat
     Returns:
         True; there is nothing to resume.
     """
-    with RunFolder(out):
-        flow, flow_config = load_flow(flow_run)
-        train, validation = split_validation(len(data.train), config.validation_fraction, config.seed)
-        held_out = data.train[validation]
-        maps = {"flow": (nll_maps(flow, data.test), nll_maps(flow, held_out))}
-        for method, detector in build_baselines(config).items():
-            detector.fit(data.train[train])
-            maps[method] = (detector.maps(data.test), detector.maps(held_out))
-        if data.masks is None:
-            raise UserError(f"{data.name}: has no masks, and these measures are taken by pixel")
-        masks, rows = data.masks.numpy(), []
-        areas: dict[str, dict] = {}
-        for method, (test, normal) in maps.items():
-            test, mean = smooth(test, SIGMA), smooth(normal, SIGMA).mean(0)
-            for kind, scored in (("raw", test), ("minus_mean", test - mean)):
-                placed = pixel_placements(scored, masks)
-                areas.setdefault(method, {})[kind] = asdict(placed.estimate())
-                rows += _rows(method, kind, data, placed)
-        image = intervals_per_defect(data.test_defects, nll_scores(flow, data.test))["all"]
-        write_json(
-            out / "config.json",
-            {"seed": config.seed, "sigma": SIGMA, "baselines": config.model_dump()}
-            | {"flow": flow_config.model_dump()},
-        )
-        write_json(out / "environment.json", environment(torch.device("cpu"), data_facts(data)))
-        write_csv(out / "pixels.csv", rows)
-        write_json(out / "metrics.json", {"flow_image_auroc": asdict(image), "pixel_auroc": areas})
-        return True
+    flow, flow_config = load_flow(flow_run)
+    train, validation = split_validation(len(data.train), config.validation_fraction, config.seed)
+    held_out = data.train[validation]
+    maps = {"flow": (nll_maps(flow, data.test), nll_maps(flow, held_out))}
+    for method, detector in build_baselines(config).items():
+        detector.fit(data.train[train])
+        maps[method] = (detector.maps(data.test), detector.maps(held_out))
+    if data.masks is None:
+        raise UserError(f"{data.name}: has no masks, and these measures are taken by pixel")
+    masks, rows = data.masks.numpy(), []
+    areas: dict[str, dict] = {}
+    for method, (test, normal) in maps.items():
+        test, mean = smooth(test, SIGMA), smooth(normal, SIGMA).mean(0)
+        for kind, scored in (("raw", test), ("minus_mean", test - mean)):
+            placed = pixel_placements(scored, masks)
+            areas.setdefault(method, {})[kind] = asdict(placed.estimate())
+            rows += _rows(method, kind, data, placed)
+    image = intervals_per_defect(data.test_defects, nll_scores(flow, data.test))["all"]
+    write_json(
+        out / "config.json",
+        {"seed": config.seed, "sigma": SIGMA, "baselines": config.model_dump()}
+        | {"flow": flow_config.model_dump()},
+    )
+    write_json(out / "environment.json", environment(torch.device("cpu"), data_facts(data)))
+    write_csv(out / "pixels.csv", rows)
+    write_json(out / "metrics.json", {"flow_image_auroc": asdict(image), "pixel_auroc": areas})
+    return True
 
 
 def read_placements(table: DataFrame, method: str, kind: str) -> Placements:

@@ -235,8 +235,7 @@ class RunFolder:
                     f"{self.path}: was begun with another {', '.join(changed)}; choose another --out"
                 )
         elif self.first:
-            write_json(self.path / "config.json", config.model_dump())
-            write_json(self.path / "environment.json", environment(device, data))
+            begin(self.path, config, device, data)
 
     def note_resumption(self, epoch: int, step: int, device: torch.device) -> None:
         """Add to environment.json who went on from that step of that epoch: commit, torch and device."""
@@ -290,6 +289,12 @@ def _held(folder: Path) -> int | None:
         os.close(hold)
         return None
     return hold
+
+
+def begin(out: Path, config: BaseModel, device: torch.device, data: Mapping[str, object]) -> None:
+    """Write what is known of a new run: config.json and environment.json."""
+    write_json(out / "config.json", config.model_dump())
+    write_json(out / "environment.json", environment(device, data))
 
 
 def data_facts(data: MVTecCategory) -> dict[str, object]:
