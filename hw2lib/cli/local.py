@@ -13,6 +13,10 @@ def train_local(
     data: Annotated[Path, typer.Option(help="folder of good images, or a category in the MVTec AD layout")],
     out: Annotated[Path, typer.Option(help="folder of the run")] = Path("runs/local"),
     profile: Annotated[str, typer.Option(help="paper or quick, which takes images of 64 pixels")] = "paper",
+    density: Annotated[
+        list[str] | None,
+        typer.Option(help="neighbours, gaussian or maf, may be repeated [default: neighbours]"),
+    ] = None,
     assignments: Assignments = None,
     seed: Seed = None,
     device: Device = "auto",
@@ -26,6 +30,7 @@ def train_local(
 
     check_device(device)
     settings = [*(assignments or []), *([f"seed={seed}"] if seed is not None else [])]
+    settings += [f"densities={json.dumps(density)}"] if density else []
     config = override(named_profile(profile, PROFILES), settings)
     with stage_progress() as report:
         detector = train_local(config, data, out, device, report)

@@ -31,6 +31,8 @@ from .local_selection import run_local_selection
 from .maf import RECORDED_FILES, train_maf
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
 from .pixel_comparison import run_pixel_comparison
+from .samples import RECORDED_FILES as SAMPLES_FILES
+from .samples import run_sample_variation
 from .trained import cyclegan_config
 from .vae import RECORDED_FILES as VAE_FILES
 from .vae import train_vae
@@ -83,6 +85,14 @@ def _likelihood(profile: str, seed: int, data: Path | None, out: Path, device: s
         return False
     config = named_profile(profile).model_copy(update={"seed": seed})
     return run_likelihood(config, flow_run, load_capsules(data, config.size), out, device)
+
+
+def _samples(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    flow_run = _flow_of_the_seed(profile, seed, data, out, device)
+    if flow_run is None:
+        return False
+    config = named_profile(profile).model_copy(update={"seed": seed})
+    return run_sample_variation(config, flow_run, load_capsules(data, config.size), out)
 
 
 def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -152,6 +162,7 @@ JOBS = {
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
     "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
     "likelihood-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", LIKELIHOOD_FILES, _likelihood),
+    "samples-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", SAMPLES_FILES, _samples),
     "vae-capsule": Job((0, 1, 2), "mvtec/capsule", VAE_FILES, _vae),
     "flow-reconstruction-capsule": Job(
         (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction

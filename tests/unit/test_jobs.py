@@ -24,6 +24,7 @@ RUNS = {
     "baselines-capsule": ("run_baselines", BASELINES_PROFILES),
     "pixels-capsule": ("run_pixel_comparison", BASELINES_PROFILES),
     "likelihood-capsule": ("run_likelihood", PROFILES),
+    "samples-capsule": ("run_sample_variation", PROFILES),
     "flow-reconstruction-capsule": ("run_flow_reconstruction", FLOW_RECONSTRUCTION_PROFILES),
     "local-capsule-256": ("run_local", LOCAL_PROFILES),
     "local-capsule-128": ("run_local", LOCAL_PROFILES),
@@ -162,7 +163,8 @@ def test_a_job_hands_on_seed_folder_device_and_whether_to_resume(handed_on, tmp_
     if "device" in arguments:
         assert arguments["device"] == "cpu"
     else:
-        assert run in ("run_baselines", "run_pixel_comparison"), "these have nothing for a GPU"
+        without = ("run_baselines", "run_pixel_comparison", "run_sample_variation")
+        assert run in without, "these have nothing for a GPU"
     reader, wanted = arguments["data"]
     assert wanted["size"] == expected.size
     if run == "train_cyclegan":

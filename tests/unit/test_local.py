@@ -351,7 +351,7 @@ def test_too_few_images_are_counted():
     [
         ("window=4", "window=4: expected an odd number"),
         ("widths=[1.0]", "expected one for each of widths"),
-        ("densities=[neighbours, neighbours]", "each may occur once"),
+        ('densities=["maf", "maf"]', "each may occur once"),
         ("tail=0.4", "tail=0.4"),
         ("pooling=mean", "pooling='mean'"),
     ],

@@ -144,6 +144,7 @@ def test_errors_are_one_line(run, category, tmp_path, monkeypatch, capsys):
         (("train", "local", "--data", tmp_path / "few", "--out", tmp_path / "r"), "1 normal images"),
         (("train", "local", "--data", tmp_path / "no", "--out", tmp_path / "r2"), "no such folder"),
         (("train", "local", "--data", category, "--out", run), "already holds a run"),
+        (("train", "local", "--data", category, "--density", "vae", "--out", tmp_path / "r4"), "vae"),
         (("train", "local", "--data", category, "--set", "cell=0", "--out", tmp_path / "r3"), "cell=0"),
         (("bench", "local", "--density", "flow"), "--density flow: expected one of"),
     ):
