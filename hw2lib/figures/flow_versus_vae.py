@@ -27,7 +27,8 @@ SCORES: dict[str, Words] = {
     "nelbo": Text("منفی ELBO در VAE", "VAE, -ELBO"),
     "nll": Text("منفی لگاریتم درست‌نمایی جریان", "flow, -log-likelihood"),
     "flow_error": Text("خطای بازسازی جریان", "flow, reconstruction error"),
-} | {method: METHODS[method] for method in ("mean_image", "pca_residual", "positionwise_gaussian")}
+    **{method: METHODS[method] for method in ("mean_image", "pca_residual", "positionwise_gaussian")},
+}
 _WORDS: dict[str, Words] = {
     "image": Text("تصویر", "image"),
     "vae": Text("بازسازی VAE", "VAE"),
