@@ -346,7 +346,7 @@ def as_data(value: Any) -> dict[str, Any]:
             text = value.text().replace(",", "")
             number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
             if math.isfinite(number):
-                data["value"] = int(number) if re.fullmatch(r"[+-]?\d+", text) else round(number, 12)
+                data["value"] = int(number) if re.fullmatch(r"[+-]?\d+", text) else float(f"{number:.12g}")
             if value.unit:
                 data["unit"] = value.unit
         case Condition():

@@ -41,34 +41,29 @@ class ClaimResult:
         values: by the name of its place: how each language shows it (``fa``, ``en``), and for programs
             ``value`` and ``unit`` of a number or ``holds`` of a condition.
         conditions: by name, whether each of the claim's conditions came out true.
-        measured: for a claim without evidence in ``claims.yml`` (see :func:`check_claim`), an English text.
-        unit: the unit of ``measured``.
     """
 
     id: str
     verdict: Verdict
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     conditions: Mapping[str, bool] = field(default_factory=dict)
-    measured: str = ""
-    unit: str = ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         came_out = {name: localize(value, "en") for name, value in self.conditions.items()}
         named = {name: value["en"] for name, value in self.values.items()} | came_out
-        shown = self._old_text() or "; ".join(f"{name}: {value}" for name, value in named.items())
-        data: dict[str, Any] = {"id": self.id, "verdict": self.verdict.value}
-        old = {"measured": self.measured, "unit": self.unit}
-        data |= old if self.measured else {"values": self.values, "conditions": self.conditions}
+        shown = "; ".join(f"{name}: {value}" for name, value in named.items())
+        data = {
+            "id": self.id,
+            "verdict": self.verdict.value,
+            "values": self.values,
+            "conditions": self.conditions,
+        }
         return {"text/plain": f"{self.id}: {self.verdict.value} ({shown})", MIME: data}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "ClaimResult":
         """The result that a cell's output holds."""
-        rest = {key: data[key] for key in ("values", "conditions", "measured", "unit") if key in data}
-        return cls(data["id"], Verdict(data["verdict"]), **rest)
-
-    def _old_text(self) -> str:
-        return f"{self.measured} {self.unit}".strip()
+        return cls(data["id"], Verdict(data["verdict"]), data["values"], data["conditions"])
 
     def evidence(self, entry: Mapping[str, Any], lang: str) -> str:
         """The evidence for its claim as a sentence of Markdown.
@@ -77,8 +72,6 @@ class ClaimResult:
             entry: the claim's entry in the ledger.
             lang: ``fa`` or ``en``.
         """
-        if self.measured:
-            return f"`{self._old_text()}`"
         phrases = {name: entry["conditions"][name][case][lang] for name, case in self.conditions.items()}
         return fill(entry["evidence"][lang], phrases | {name: v[lang] for name, v in self.values.items()})
 
@@ -91,8 +84,6 @@ def check_claim(
     holds: Any = False,
     corrected: Any = False,
     depends: Any = False,
-    measured: object = None,
-    unit: str = "",
 ) -> ClaimResult:
     """Check a claim against what was just measured; put the call at the end of a cell.
 
@@ -107,8 +98,6 @@ def check_claim(
         holds: the measurement agrees with the claim as stated.
         corrected: it agrees once the claim is corrected.
         depends: it agrees under some of the conditions measured and not under others.
-        measured: instead of values, the text of a claim that has no ``evidence`` in ``claims.yml`` yet.
-        unit: the unit of ``measured``.
 
     Raises:
         UserError: the ledger has no such claim, or its evidence has other places than these values.
@@ -118,13 +107,9 @@ def check_claim(
         raise UserError(f"claim {id}: not in {ledger_path()}")
     verdicts = ((holds, Verdict.HOLDS), (corrected, Verdict.CORRECTED), (depends, Verdict.DEPENDS))
     verdict = next((v for condition, v in verdicts if bool(condition)), Verdict.FAILS)
-    if "evidence" not in entry:  # until the last chapter's claims have their sentences
-        return ClaimResult(id, verdict, measured=str(measured), unit=unit)
     phrases = entry.get("conditions", {})
     came_out = {name: bool(value) for name, value in (conditions or {}).items()}
     try:
-        if measured is not None:
-            raise ValueError("has evidence in claims.yml: pass values instead of measured")
         if phrases.keys() != came_out.keys():
             raise ValueError(f"expected the conditions {sorted(phrases)}, not {sorted(came_out)}")
         given = {name: as_data(value) for name, value in (values or {}).items()}

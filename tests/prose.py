@@ -13,10 +13,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
 PAGES = sorted((ROOT / "book").glob("*.md"))
-# Chapters whose cells still print, draw each figure twice and give their claims' evidence in English only.
-# A chapter that has been converted leaves; when the last has, this and what reads it goes.
-OPEN_CHAPTERS = {"06", "07"}
-CONVERTED = [path for path in NOTEBOOKS if path.stem[:2] not in OPEN_CHAPTERS]
 BREAK = re.compile(r"^\+\+\+[ \t]*(\{.*\})?[ \t]*$")
 FENCE = re.compile(r"^(`{3,})\{code-cell\}")
 PERSIAN = re.compile("[\u0600-\u06ff]")
@@ -35,9 +31,9 @@ class Block:
 
     @property
     def captions(self) -> dict[str, str]:
-        """The figure's captions by language, none without a figure."""
+        """The figure's captions by language, none where one stands for both."""
         caption = self.figure.get("caption", {})
-        return {self.language or "": caption} if isinstance(caption, str) else caption
+        return {} if isinstance(caption, str) else caption
 
     @property
     def language(self) -> str | None:

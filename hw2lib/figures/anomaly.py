@@ -5,10 +5,13 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from hw2lib.bilingual import Text, Words, localize
 from hw2lib.runs.reader import RecordedRun
 from hw2lib.statistics import (
     Estimate,
@@ -22,129 +25,90 @@ from hw2lib.statistics import (
 
 from . import style
 
-DEFECTS_FA = {
-    "all": "همه",
-    "crack": "ترک",
-    "faulty_imprint": "چاپ نادرست",
-    "poke": "سوراخ",
-    "scratch": "خراش",
-    "squeeze": "له‌شدگی",
+DEFECTS: dict[str, Words] = {
+    "all": Text("همه", "all"),
+    "crack": Text("ترک", "crack"),
+    "faulty_imprint": Text("چاپ نادرست", "faulty imprint"),
+    "poke": Text("سوراخ", "poke"),
+    "scratch": Text("خراش", "scratch"),
+    "squeeze": Text("له‌شدگی", "squeeze"),
 }
-METHODS = {
-    "fa": {
-        "flow": "جریان نرمال‌ساز",
-        "mean_image": "تصویر میانگین",
-        "pca_residual": "باقیماندهٔ PCA",
-        "positionwise_gaussian": "گاوسی مکان‌به‌مکان",
-    },
-    "en": {
-        "flow": "normalizing flow",
-        "mean_image": "mean image",
-        "pca_residual": "PCA residual",
-        "positionwise_gaussian": "position-wise Gaussian",
-    },
+METHODS: dict[str, Words] = {
+    "flow": Text("جریان نرمال‌ساز", "normalizing flow"),
+    "mean_image": Text("تصویر میانگین", "mean image"),
+    "pca_residual": Text("باقیماندهٔ PCA", "PCA residual"),
+    "positionwise_gaussian": Text("گاوسی مکان‌به‌مکان", "position-wise Gaussian"),
 }
-_WORDS = {
-    "fa": {
-        "score": "امتیاز ناهنجاری (بیت بر بُعد)",
-        "share": "سهم از گروه",
-        "good": "سالم",
-        "anomalous": "ناهنجار",
-        "fpr": "نرخ مثبت نادرست",
-        "tpr": "نرخ مثبت درست",
-        "chance": "شانس",
-        "band": "بازهٔ ۹۵٪ بوت‌استرپ",
-        "first": "بذر صفر",
-        "seeds": "بذرهای دیگر",
-        "auroc": "AUROC",
-        "epoch": "دور",
-        "plain": "وزن‌های همان دور",
-        "ema": "میانگین متحرک وزن‌ها",
-        "printed": "دو عدد گزارش",
-        "image": "تصویر",
-        "mask": "ناحیهٔ معیوب",
-        "map": "نقشهٔ ناهنجاری",
-        "location": "تنها مکان",
-        "prevalence": "سهم تصاویر ناهنجار",
-        "accuracy": "صحت بهترین آستانه",
-        "useless": "صحت «همه سالم»",
-        "found": "بازیابی همان آستانه",
-        "average precision": "میانگین دقت",
-        "precision": "دقت",
-        "recall": "بازیابی",
-        "share of anomalous": "ناهنجار {}٪",
-        "image level": "تصویر",
-        "pixel level": "پیکسل",
-        "raw": "نقشهٔ خام",
-        "minus_mean": "منهای نقشهٔ میانگین",
-    },
-    "en": {
-        "score": "anomaly score (bits per dimension)",
-        "share": "share of the group",
-        "good": "normal",
-        "anomalous": "anomalous",
-        "fpr": "false-positive rate",
-        "tpr": "true-positive rate",
-        "chance": "chance",
-        "band": "95 % bootstrap band",
-        "first": "seed 0",
-        "seeds": "other seeds",
-        "auroc": "AUROC",
-        "epoch": "epoch",
-        "plain": "weights of that epoch",
-        "ema": "moving average of the weights",
-        "printed": "the report's two values",
-        "image": "image",
-        "mask": "defect",
-        "map": "anomaly map",
-        "location": "location only",
-        "prevalence": "share of anomalous images",
-        "accuracy": "accuracy, best threshold",
-        "useless": "accuracy, 'all normal'",
-        "found": "recall at that threshold",
-        "average precision": "average precision",
-        "precision": "precision",
-        "recall": "recall",
-        "share of anomalous": "{} % anomalous",
-        "image level": "images",
-        "pixel level": "pixels",
-        "raw": "raw map",
-        "minus_mean": "less the mean map",
-    },
+MAPS: dict[str, Words] = {
+    "raw": Text("نقشهٔ خام", "raw map"),
+    "location_only": Text("تنها نقشهٔ میانگین", "mean map only"),
+    "minus_mean": Text("منهای نقشهٔ میانگین", "less the mean map"),
+}
+_WORDS: dict[str, Words] = {
+    "score": Text("امتیاز ناهنجاری (بیت بر بُعد)", "anomaly score (bits per dimension)"),
+    "share": Text("سهم از گروه", "share of the group"),
+    "cumulative": Text("سهم از گروه تا این امتیاز", "share of the group up to this score"),
+    "good": Text("سالم", "normal"),
+    "anomalous": Text("ناهنجار", "anomalous"),
+    "fpr": Text("نرخ مثبت نادرست", "false-positive rate"),
+    "tpr": Text("نرخ مثبت درست", "true-positive rate"),
+    "chance": Text("شانس", "chance"),
+    "band": Text("بازهٔ ۹۵٪ بوت‌استرپ", "95 % bootstrap band"),
+    "first": Text("بذر صفر", "seed 0"),
+    "seeds": Text("بذرهای دیگر", "other seeds"),
+    "epoch": Text("دور", "epoch"),
+    "plain": Text("وزن‌های همان دور", "weights of that epoch"),
+    "ema": Text("میانگین متحرک وزن‌ها", "moving average of the weights"),
+    "printed": Text("دو عدد گزارش", "the report's two values"),
+    "image": Text("تصویر", "image"),
+    "mask": Text("ناحیهٔ معیوب", "defect"),
+    "map": Text("نقشهٔ ناهنجاری", "anomaly map"),
+    "location": Text("تنها مکان", "location only"),
+    "prevalence": Text("سهم تصاویر ناهنجار", "share of anomalous images"),
+    "accuracy": Text("صحت بهترین آستانه", "accuracy, best threshold"),
+    "useless": Text("صحت «همه سالم»", "accuracy, 'all normal'"),
+    "found": Text("بازیابی همان آستانه", "recall at that threshold"),
+    "auroc": "AUROC",
+    "average precision": Text("میانگین دقت", "average precision"),
+    "precision": Text("دقت", "precision"),
+    "recall": Text("بازیابی", "recall"),
+    "share of anomalous": Text("ناهنجار {}٪", "{} % anomalous"),
+    "images": Text("تصویر", "images"),
+    "pixels": Text("پیکسل", "pixels"),
 }
 
 
-def defect_name(kind: str, lang: str) -> str:
-    """A kind of defect in the edition's language."""
-    return DEFECTS_FA.get(kind, kind) if lang == "fa" else kind.replace("_", " ")
-
-
-def histogram(defects: np.ndarray, scores: np.ndarray, lang: str) -> Figure:
-    """Scores of normal and anomalous images, as shares of each group.
+@style.bilingual
+def histogram(defects: pd.Series, scores: pd.Series, lang: str) -> Figure:
+    """Scores of normal and anomalous images, as shares of each group: histogram and distribution function.
 
     A few blown-up images would squeeze all others into one bin; what lies beyond the 88th percentile
-    shares the last bin.
+    shares the last bin, and lies right of the distribution function's axis. Dashed: the medians.
     """
-    words = _WORDS[lang]
+    words = style.localized(_WORDS, lang)
     normal = defects == "good"
-    top = float(np.quantile(scores, 0.88))
-    bins = np.linspace(float(scores.min()), top, 26).tolist()
-    clipped = np.minimum(scores, top)
-    with style.language(lang):
-        fig, ax = plt.subplots(figsize=(6.6, 3.2))
-        for name, part in (("good", normal), ("anomalous", ~normal)):
-            color = style.COLORS[name]
-            shares = np.full(part.sum(), 1 / part.sum())
-            ax.hist(clipped[part], bins, weights=shares, alpha=0.55, color=color, label=words[name])
-            ax.axvline(float(np.median(scores[part])), color=color, lw=2, ls="--")
-        ax.set(xlabel=words["score"], ylabel=words["share"])
-        ax.legend()
-        return style.finish(fig, lang)
+    groups = np.where(normal, words["good"], words["anomalous"])
+    look: dict[str, Any] = {
+        "hue": groups,
+        "palette": {words[name]: style.COLORS[name] for name in ("good", "anomalous")},
+    }
+    least, top = float(scores.min()), float(np.quantile(scores, 0.88))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8.2, 3.2))
+    bins = np.linspace(least, top, 26).tolist()
+    shares: dict[str, Any] = {"stat": "proportion", "common_norm": False, "alpha": 0.55}
+    sns.histplot(x=scores.clip(upper=top), bins=bins, ax=left, edgecolor="none", **shares, **look)
+    sns.ecdfplot(x=scores, ax=right, legend=False, **look)
+    for name, part in (("good", normal), ("anomalous", ~normal)):
+        left.axvline(scores[part].median(), color=style.COLORS[name], lw=2, ls="--")
+    left.set(xlabel=words["score"], ylabel=words["share"])
+    right.set(xlabel=words["score"], ylabel=words["cumulative"], xlim=(least, top))
+    return fig
 
 
+@style.bilingual
 def imbalance(anomalous: np.ndarray, scores: np.ndarray, lang: str) -> Figure:
     """Accuracy, recall, AUROC and average precision as the share of anomalous images shrinks."""
-    words = _WORDS[lang]
+    words = style.localized(_WORDS, lang)
     shares = np.geomspace(0.005, 0.5, 60)
     best = [best_threshold(anomalous, scores, share) for share in shares]
     lines = (
@@ -154,15 +118,15 @@ def imbalance(anomalous: np.ndarray, scores: np.ndarray, lang: str) -> Figure:
         ("auroc", [auroc(anomalous, scores, class_weights(anomalous, s)) for s in shares], "train", "-"),
         ("average precision", [average_precision(anomalous, scores, s) for s in shares], "good", "-"),
     )
-    with style.language(lang):
-        fig, ax = plt.subplots(figsize=(7.2, 3.4))
-        for name, values, color, dashes in lines:
-            ax.plot(shares, values, color=style.COLORS[color], ls=dashes, lw=1.8, label=words[name])
-        ax.set(xscale="log", xlabel=words["prevalence"], ylim=(0, 1.02))
-        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-        return style.finish(fig, lang)
+    fig, ax = plt.subplots(figsize=(7.2, 3.4))
+    for name, values, color, dashes in lines:
+        ax.plot(shares, values, color=style.COLORS[color], ls=dashes, lw=1.8, label=words[name])
+    ax.set(xscale="log", xlabel=words["prevalence"], ylim=(0, 1.02))
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return fig
 
 
+@style.bilingual
 def roc_and_precision(
     anomalous: np.ndarray, scores: Sequence[np.ndarray], shares: Sequence[float], lang: str
 ) -> Figure:
@@ -174,27 +138,25 @@ def roc_and_precision(
         shares: proportions of anomalous images for which precision is drawn.
         lang: ``fa`` or ``en``.
     """
-    words = _WORDS[lang]
-    with style.language(lang):
-        fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.9))
-        grid, low, high = _roc_band(anomalous, scores[0])
-        left.fill_between(grid, low, high, color=style.COLORS["light"], alpha=0.35, label=words["band"])
-        for k, values in reversed(list(enumerate(scores))):
-            fpr, tpr, _ = roc_points(anomalous, values)
-            color, width = (style.COLORS["train"], 2.2) if k == 0 else (style.COLORS["plain"], 0.9)
-            label = {0: words["first"], 1: words["seeds"]}.get(k)
-            left.plot(fpr, tpr, color=color, lw=width, label=label)
-        left.plot([0, 1], [0, 1], color=style.COLORS["reference"], lw=1, ls=":", label=words["chance"])
-        left.set(xlabel=words["fpr"], ylabel=words["tpr"], xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        for share, color in zip(shares, ("good", "train", "anomalous"), strict=True):
-            precision, recall = precision_recall_points(anomalous, scores[0], share)
-            label = words["share of anomalous"].format(style.digits(f"{100 * share:.0f}", lang))
-            right.step(recall, precision, where="post", color=style.COLORS[color], lw=1.6, label=label)
-            right.axhline(share, color=style.COLORS[color], lw=1, ls=":")
-        right.set(xlabel=words["recall"], ylabel=words["precision"], xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
-        for ax, columns in ((left, 1), (right, 3)):
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=columns, fontsize=8.5)
-        return style.finish(fig, lang)
+    words = style.localized(_WORDS, lang)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.9))
+    grid, low, high = _roc_band(anomalous, np.asarray(scores[0]))
+    left.fill_between(grid, low, high, color=style.COLORS["light"], alpha=0.35, label=words["band"])
+    for k, values in reversed(list(enumerate(scores))):
+        fpr, tpr, _ = roc_points(anomalous, values)
+        color, width = (style.COLORS["train"], 2.2) if k == 0 else (style.COLORS["plain"], 0.9)
+        left.plot(fpr, tpr, color=color, lw=width, label={0: words["first"], 1: words["seeds"]}.get(k))
+    left.plot([0, 1], [0, 1], color=style.COLORS["reference"], lw=1, ls=":", label=words["chance"])
+    left.set(xlabel=words["fpr"], ylabel=words["tpr"], xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    for share, color in zip(shares, ("good", "train", "anomalous"), strict=True):
+        precision, recall = precision_recall_points(anomalous, scores[0], share)
+        label = words["share of anomalous"].format(style.digits(f"{100 * share:.0f}", lang))
+        right.step(recall, precision, where="post", color=style.COLORS[color], lw=1.6, label=label)
+        right.axhline(share, color=style.COLORS[color], lw=1, ls=":")
+    right.set(xlabel=words["recall"], ylabel=words["precision"], xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
+    for ax, columns in ((left, 1), (right, 3)):
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncol=columns, fontsize=8.5)
+    return fig
 
 
 def _roc_band(
@@ -212,6 +174,7 @@ def _roc_band(
     return grid, low, high
 
 
+@style.bilingual
 def methods(image: Mapping[str, Estimate], pixel: Mapping[str, Mapping[str, Estimate]], lang: str) -> Figure:
     """Image and pixel AUROC of each method, with intervals.
 
@@ -220,22 +183,20 @@ def methods(image: Mapping[str, Estimate], pixel: Mapping[str, Mapping[str, Esti
         pixel: for each kind of map, ``raw`` and ``minus_mean``, the estimate by method.
         lang: ``fa`` or ``en``.
     """
-    words, names = _WORDS[lang], METHODS[lang]
+    words, names, kinds = (style.localized(texts, lang) for texts in (_WORDS, METHODS, MAPS))
     marks = (("raw", "train", -0.15), ("minus_mean", "validation", 0.15))
-    with style.language(lang):
-        fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.1), sharey=True)
-        for y, method in enumerate(names):
-            _interval(left, image[method], y, "train", None)
-            for kind, color, shift in marks:
-                _interval(right, pixel[kind][method], y + shift, color, words[kind] if y == 0 else None)
-        left.axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":")
-        for ax, title in ((left, "image level"), (right, "pixel level")):
-            ax.set(title=words[title], xlabel=words["auroc"], yticks=range(len(names)))
-        left.invert_yaxis()
-        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncol=2, fontsize=8.5)
-        fig = style.finish(fig, lang)
-        left.set_yticks(range(len(names)), names.values())
-        return fig
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.1), sharey=True)
+    for y, method in enumerate(names):
+        _interval(left, image[method], y, "train", None)
+        for kind, color, shift in marks:
+            _interval(right, pixel[kind][method], y + shift, color, kinds[kind] if y == 0 else None)
+    left.axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":")
+    for ax, title in ((left, "images"), (right, "pixels")):
+        ax.set(title=words[title], xlabel=words["auroc"])
+    left.set_yticks(range(len(names)), names.values())
+    left.invert_yaxis()
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncol=2, fontsize=8.5)
+    return fig
 
 
 def _interval(ax: Axes, estimate: Estimate, y: float, color: str, label: str | None) -> None:
@@ -243,48 +204,42 @@ def _interval(ax: Axes, estimate: Estimate, y: float, color: str, label: str | N
     ax.plot(estimate.value, y, "o", color=style.COLORS[color], ms=5, label=label)
 
 
+@style.bilingual
 def per_defect(areas: Sequence[Mapping[str, Estimate]], lang: str) -> Figure:
     """AUROC of each kind of defect: a dot per seed, the bootstrap interval of the first seed."""
-    kinds = list(areas[0])
-    with style.language(lang):
-        fig, ax = plt.subplots(figsize=(6.4, 3.2))
-        for y, kind in enumerate(kinds):
-            first = areas[0][kind]
-            style.interval(ax, first.low, first.high, y, color=style.COLORS["light"], lw=6, alpha=0.5)
-            ax.plot([a[kind].value for a in areas], [y] * len(areas), "o", color=style.COLORS["train"], ms=5)
-        ax.axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":")
-        names = [defect_name(kind, lang) for kind in kinds]
-        ax.set(xlabel=_WORDS[lang]["auroc"], xlim=(0.3, 1.02), yticks=range(len(kinds)))
-        ax.invert_yaxis()
-        fig = style.finish(fig, lang)
-        ax.set_yticks(range(len(kinds)), names)
-        return fig
+    dots = pd.DataFrame([(kind, area.value) for seed in areas for kind, area in seed.items()])
+    fig, ax = plt.subplots(figsize=(6.4, 3.2))
+    sns.stripplot(x=dots[1], y=dots[0].map(style.localized(DEFECTS, lang)), jitter=False, size=5, ax=ax)
+    for y, first in enumerate(areas[0].values()):
+        style.interval(ax, first.low, first.high, y, color=style.COLORS["light"], lw=6, alpha=0.5)
+    ax.axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":")
+    ax.set(xlabel="AUROC", ylabel=None, xlim=(0.3, 1.02))
+    return fig
 
 
+@style.bilingual
 def path(runs: Sequence[RecordedRun], printed: Sequence[float], lang: str) -> Figure:
     """AUROC from epoch to epoch of every seed, beside the values that the report prints."""
-    words = _WORDS[lang]
-    with style.language(lang):
-        fig, ax = plt.subplots(figsize=(7.2, 3.5))
-        for k, run in enumerate(runs):
-            for weights in ("plain", "ema"):
-                table = run.auroc.query("weights == @weights and defect == 'all'")
-                ax.plot(
-                    table["epoch"],
-                    table["auroc"],
-                    color=style.COLORS[weights],
-                    lw=1 if weights == "plain" else 1.8,
-                    alpha=0.9,
-                    label=words[weights] if k == 0 else None,
-                )
-        for k, value in enumerate(printed):
-            label = words["printed"] if k == 0 else None
-            ax.axhline(value, color=style.COLORS["anomalous"], lw=1.2, ls="--", label=label)
-        ax.set(xlabel=words["epoch"], ylabel=words["auroc"], ylim=(0.35, 0.85))
-        ax.legend(loc="lower right")
-        return style.finish(fig, lang)
+    words = style.localized(_WORDS, lang)
+    paths = pd.concat([run.auroc.assign(seed=run.seed) for run in runs]).query("defect == 'all'")
+    kinds = ("plain", "ema")
+    look: dict[str, Any] = {
+        "palette": {words[kind]: style.COLORS[kind] for kind in kinds},
+        "sizes": {words["plain"]: 1, words["ema"]: 1.8},
+    }
+    fig, ax = plt.subplots(figsize=(7.2, 3.5))
+    kind = paths["weights"].map(words)
+    each: dict[str, Any] = {"units": paths["seed"], "estimator": None}
+    sns.lineplot(x=paths["epoch"], y=paths["auroc"], hue=kind, size=kind, ax=ax, **each, **look)
+    for k, value in enumerate(printed):
+        label = words["printed"] if k == 0 else None
+        ax.axhline(value, color=style.COLORS["anomalous"], lw=1.2, ls="--", label=label)
+    ax.set(xlabel=words["epoch"], ylabel=words["auroc"], ylim=(0.35, 0.85))
+    ax.legend(loc="lower right")
+    return fig
 
 
+@style.bilingual
 def maps(
     images: Tensor, masks: Tensor, kinds: Sequence[str], scored: np.ndarray, location: np.ndarray, lang: str
 ) -> Figure:
@@ -297,26 +252,21 @@ def maps(
         scored: smoothed maps, shape (n, size, size).
         location: mean map of normal images, shape (size, size).
     """
-    words = _WORDS[lang]
-    shared = np.broadcast_to(location, scored.shape)
+    words = style.localized(_WORDS, lang)
+    heat = {"cmap": "magma", "vmin": np.quantile(scored, 0.02), "vmax": np.quantile(scored, 0.995)}
     rows: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
         ("image", images.permute(0, 2, 3, 1).numpy(), {}),
         ("mask", masks.numpy(), {"cmap": "gray"}),
-        (
-            "map",
-            scored,
-            {"cmap": "magma", "vmin": np.quantile(scored, 0.02), "vmax": np.quantile(scored, 0.995)},
-        ),
-        ("location", shared, {"cmap": "magma"}),
+        ("map", scored, heat),
+        ("location", np.broadcast_to(location, scored.shape), {"cmap": "magma"}),
     )
-    with style.language(lang):
-        fig, axes = plt.subplots(len(rows), len(images), figsize=(7.4, 6.0))
-        for line, (name, pictures, options) in zip(axes, rows, strict=True):
-            for ax, picture in zip(line, pictures, strict=True):
-                ax.imshow(picture, interpolation="nearest", **options)
-                ax.set(xticks=[], yticks=[])
-                ax.grid(False)
-            line[0].set_ylabel(words[name])
-        for ax, kind in zip(axes[0], kinds, strict=True):
-            ax.set_title(defect_name(kind, lang))
-        return style.finish(fig, lang)
+    fig, axes = plt.subplots(len(rows), len(images), figsize=(7.4, 6.0))
+    for line, (name, pictures, options) in zip(axes, rows, strict=True):
+        for ax, picture in zip(line, pictures, strict=True):
+            ax.imshow(picture, interpolation="nearest", **options)
+            ax.set(xticks=[], yticks=[])
+            ax.grid(False)
+        line[0].set_ylabel(words[name])
+    for ax, kind in zip(axes[0], kinds, strict=True):
+        ax.set_title(localize(DEFECTS[kind], lang))
+    return fig

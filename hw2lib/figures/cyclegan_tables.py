@@ -92,7 +92,7 @@ def measures_table(run: RecordedCycleGAN, pair: str, direction: str) -> Shown:
         pair: ``apple2orange`` or ``summer2winter``.
         direction: ``A`` for A → B, or ``B``.
     """
-    names = {epoch: epoch_name(epoch) for epoch in run.epochs}
+    names: dict[int | str, Text] = {epoch: epoch_name(epoch) for epoch in run.epochs}
     names |= {
         "source": Text("ترجمه‌نشده", "untranslated"),
         "real": Text("تصویر واقعی مقصد", "real target"),

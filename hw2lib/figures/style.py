@@ -140,23 +140,6 @@ def _encode(figure: Figure, photographs: bool) -> bytes:
     return file.getvalue()
 
 
-@dataclass(frozen=True)
-class Jpeg:
-    """A figure full of photographs, which a notebook shows as JPEG: in a quarter of the room of PNG.
-
-    Attributes:
-        figure: what is shown.
-    """
-
-    figure: Figure
-
-    def _repr_jpeg_(self) -> bytes:
-        file = io.BytesIO()
-        # Without subsampling, which would blur the colours that these pictures are about.
-        self.figure.savefig(file, format="jpeg", pil_kwargs={"quality": 85, "subsampling": 0})
-        return file.getvalue()
-
-
 @contextmanager
 def language(lang: str) -> Iterator[None]:
     """Draw in the fonts of one edition, ``fa`` or ``en``."""

@@ -5,19 +5,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hw2lib.anomaly import pixel_auroc_report
 from hw2lib.anomaly.detectors import Detector, MeanImage, PCAResidual, PositionwiseGaussian
 from hw2lib.data import MVTecCategory, split_validation
 from hw2lib.runs.folder import environment, prepare, write_csv, write_json
 from hw2lib.statistics import intervals_per_defect
-from hw2lib.training.settings import Count, Share
+from hw2lib.training.settings import Count, RunSettings, Share
 
 RECORDED_FILES = ("config.json", "environment.json", "scores.csv", "metrics.json")
 
 
-class BaselinesConfig(BaseModel):
+class BaselinesConfig(RunSettings):
     """Settings of the baselines, fixed before any test image was scored.
 
     Attributes:
@@ -29,8 +29,6 @@ class BaselinesConfig(BaseModel):
         validation_fraction: share of the training images held out, as for the flow.
         seed: of the split.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: Count = 128
     components: Count = 32

@@ -6,7 +6,9 @@ from hw2lib.data.unpaired import UnpairedImages
 from hw2lib.errors import UserError
 from hw2lib.runs.checkpoint import load_weights
 from hw2lib.runs.cyclegan_checkpoint import kept_epochs, snapshot
-from hw2lib.runs.folder import read_json, write_json
+from hw2lib.runs.folder import write_json
+from hw2lib.runs.schema import CycleGANMetrics, Environment
+from hw2lib.schema import read_json
 from hw2lib.training.devices import resolve_device
 from hw2lib.translation.similarity import test_metrics
 
@@ -34,9 +36,9 @@ def evaluate_run(run: Path, data: UnpairedImages, device: str = "auto") -> dict:
     """
     if not (run / "metrics.json").exists():
         raise UserError(f"{run}: holds no finished run; hw2 train cyclegan --resume goes on with it")
-    if read_json(run / "environment.json")["data"]["checksum"] != data.checksum:
+    if read_json(run / "environment.json", Environment)["data"]["checksum"] != data.checksum:
         raise UserError(f"{run}: was trained on other images than {data.name}; give the same --data")
-    metrics = read_json(run / "metrics.json")
+    metrics = read_json(run / "metrics.json", CycleGANMetrics)
     expected = [row["epoch"] for row in metrics["test"]]
     if kept_epochs(run) != expected:
         raise UserError(f"{run}: kept weights of epochs {kept_epochs(run)}, not of {expected}")
@@ -53,4 +55,8 @@ def evaluate_run(run: Path, data: UnpairedImages, device: str = "auto") -> dict:
 def is_evaluated(run: Path) -> bool:
     """Whether a run has ended and metrics.json and translations.csv hold all measures."""
     path = run / "metrics.json"
-    return path.exists() and set(SECTIONS) <= set(read_json(path)) and (run / TRANSLATIONS).exists()
+    return (
+        path.exists()
+        and set(SECTIONS) <= set(read_json(path, CycleGANMetrics))
+        and (run / TRANSLATIONS).exists()
+    )

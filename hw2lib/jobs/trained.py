@@ -1,23 +1,33 @@
 """Load what a run has trained."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pydantic import BaseModel
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from hw2lib.cyclegan import CycleGAN
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
 from hw2lib.runs.checkpoint import AVERAGE, MODEL, load_weights
 from hw2lib.runs.cyclegan_checkpoint import kept_epochs, snapshot
-from hw2lib.runs.folder import read_json
+from hw2lib.schema import read_json
 from hw2lib.training.cyclegan import build_cyclegan
 from hw2lib.training.maf import build_maf
-from hw2lib.training.settings import CycleGANConfig, MAFConfig, Settings, VAEConfig, validated
+from hw2lib.training.settings import (
+    CycleGANConfig,
+    MAFConfig,
+    RunSettings,
+    Settings,
+    VAEConfig,
+    validated,
+)
 from hw2lib.training.vae import build_vae
 from hw2lib.vae import VAE
 
 # The settings of each kind of run, and one that no other kind has.
-_KINDS: dict[str, tuple[type[BaseModel], str]] = {
+_KINDS: dict[str, tuple[type[RunSettings], str]] = {
     "maf": (MAFConfig, "transforms"),
     "vae": (VAEConfig, "latent"),
     "cyclegan": (CycleGANConfig, "cycle"),
@@ -40,6 +50,7 @@ def run_kind(run: Path, expected: tuple[str, ...] = ("maf", "vae")) -> str:
 def load_vae(run: Path) -> tuple[VAE, VAEConfig]:
     """The VAE of a run and its settings; UserError if the folder holds none."""
     config = _settings(run, VAEConfig)
+    _compare(run, MODEL, _shapes(build_vae, config))
     vae = build_vae(config).requires_grad_(False)
     load_weights(run / MODEL, vae)
     return vae, config
@@ -59,12 +70,13 @@ def load_flow(run: Path, weights: str = "ema") -> tuple[MAF, MAFConfig]:
     if weights not in files:
         raise UserError(f"--weights {weights}: expected ema or plain")
     config = _settings(run, MAFConfig)
+    _compare(run, files[weights], _flow_shapes(config))
     flow = build_maf(config).requires_grad_(False)
     load_weights(run / files[weights], flow)
     return flow, config
 
 
-def run_config(run: Path, kind: str) -> BaseModel:
+def run_config(run: Path, kind: str) -> RunSettings:
     """The settings of a run of a kind that :func:`run_kind` names; UserError if the folder holds none."""
     run_kind(run, (kind,))
     return _settings(run, _KINDS[kind][0])
@@ -91,11 +103,48 @@ def load_cyclegan(run: Path, epoch: int | None = None) -> tuple[CycleGAN, CycleG
     if not kept or epoch not in (None, *kept):
         missing = " yet" if epoch is None else f", not {epoch}"
         raise UserError(f"{run}: kept weights of epochs {kept}{missing}")
+    weights = snapshot(run, epoch or kept[-1])
+    _compare(run, weights.name, _shapes(build_cyclegan, config))
     net = build_cyclegan(config).requires_grad_(False)
-    load_weights(snapshot(run, epoch or kept[-1]), net)
+    load_weights(weights, net)
     return net, config
 
 
 def _settings(run: Path, kind: type[Settings]) -> Settings:
     path = run / "config.json"
     return validated(kind, read_json(path), f"{path}:")
+
+
+def _shapes(build: Callable[[Settings], nn.Module], config: Settings) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a model, which is built without memory for them."""
+    with torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in build(config).state_dict().items()}
+
+
+def _flow_shapes(config: MAFConfig) -> dict[str, tuple[int, ...]]:
+    """The biases of a flow, whose shapes follow from its settings; where a weight lies takes the degrees."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for block in range(config.transforms):
+        for k, units in enumerate(config.hidden_features):
+            shapes[f"blocks.{block}.hidden.{k}.bias"] = (units,)
+        for head in ("mean", "log_scale"):
+            shapes[f"blocks.{block}.{head}.bias"] = (3 * config.size**2,)
+    return shapes
+
+
+def _compare(run: Path, name: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """UserError unless the header of a file of weights has these shapes: read before anything is built."""
+    path = run / name
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; is this the folder of a run?")
+    try:
+        with safe_open(path, "pt") as file:
+            there = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: cannot be read as safetensors") from error
+    other = [key for key, shape in shapes.items() if there.get(key) != shape]
+    if other:
+        found = there.get(other[0], "nothing")
+        raise UserError(
+            f"{path}: holds {found} as {other[0]}; config.json asks for {shapes[other[0]]}, another model"
+        )

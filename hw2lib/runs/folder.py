@@ -16,8 +16,12 @@ import torch
 from pydantic import BaseModel
 from safetensors import SafetensorError
 
+from hw2lib import __version__
 from hw2lib.data import MVTecCategory
 from hw2lib.errors import UserError
+from hw2lib.schema import read_json
+
+from .schema import Environment
 
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy", "scipy", "scikit-learn", "safetensors", "pillow")
 
@@ -60,16 +64,6 @@ def write_json(path: Path, value: object) -> None:
     write_bytes(path, json_bytes(value))
 
 
-def read_json(path: Path) -> dict:
-    """Read a JSON file of a run; UserError names one that is missing or damaged."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; is this the folder of a run?") from error
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as JSON") from error
-
-
 def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     """Rows as CSV, floats with seven significant digits; the first row's keys are the header."""
     rows = list(rows)
@@ -108,7 +102,7 @@ def _check_begun(out: Path, checksum: str | None, config: BaseModel | None) -> N
     """UserError unless the folder holds a run that was begun with these images and settings."""
     if not (out / "state.json").exists():
         raise UserError(f"{out}: holds no checkpoint to resume")
-    if checksum and checksum != read_json(out / "environment.json")["data"]["checksum"]:
+    if checksum and checksum != read_json(out / "environment.json", Environment)["data"]["checksum"]:
         raise UserError(f"{out}: was begun with other images; resume it with the same --data")
     if config is not None:
         begun, wanted = read_json(out / "config.json"), config.model_dump(mode="json")
@@ -127,7 +121,7 @@ def begin(out: Path, config: BaseModel, device: torch.device, data: MVTecCategor
 def environment(device: torch.device, data: Mapping[str, object]) -> dict:
     """Versions, device and data of a run; nothing that names the machine or its user."""
     return {
-        "hw2lib": version("hw2lib"),
+        "hw2lib": __version__,
         "commit": commit(),
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in LIBRARIES},
@@ -143,7 +137,7 @@ def environment(device: torch.device, data: Mapping[str, object]) -> dict:
 
 def note_resumption(out: Path, epoch: int, step: int, device: torch.device) -> None:
     """Add to environment.json who went on from that step of that epoch: commit, torch and device."""
-    known, now = read_json(out / "environment.json"), environment(device, {})
+    known, now = read_json(out / "environment.json", Environment), environment(device, {})
     entry = {"epoch": epoch, "step": step, "commit": now["commit"], "device": now["device"]}
     known.setdefault("resumed", []).append(entry | {"torch": now["libraries"]["torch"]})
     write_json(out / "environment.json", known)

@@ -11,12 +11,13 @@ import torch
 from pandas import DataFrame
 
 from hw2lib.errors import UserError
+from hw2lib.schema import read_json
 from hw2lib.statistics.trends import Trend, trend
 from hw2lib.translation.colour_statistics import COLOURS
 from hw2lib.translation.spectra import grid_excess
 
-from .folder import read_json
 from .images import cut_sheet
+from .schema import CycleGANMetrics, Environment, Settings
 
 # The measures of a CycleGAN by their short names in a printed table.
 _MEASURES = {
@@ -47,11 +48,11 @@ class RecordedRun:
 
     @cached_property
     def config(self) -> dict:
-        return read_json(self.path / "config.json")
+        return read_json(self.path / "config.json", Settings)
 
     @cached_property
     def environment(self) -> dict:
-        return read_json(self.path / "environment.json")
+        return read_json(self.path / "environment.json", Environment)
 
     @cached_property
     def metrics(self) -> dict:
@@ -81,6 +82,10 @@ class RecordedRun:
 
 class RecordedCycleGAN(RecordedRun):
     """A recorded run of CycleGAN: what its networks made of the test images, and how that was judged."""
+
+    @cached_property
+    def metrics(self) -> dict:
+        return read_json(self.path / "metrics.json", CycleGANMetrics)
 
     @property
     def epochs(self) -> list[int]:

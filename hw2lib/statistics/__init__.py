@@ -1,6 +1,6 @@
 """Statistics of scores and series: ROC curves, intervals, DeLong's test, imbalance, trends, cycles."""
 
-from .delong import Comparison, Placements, compare
+from .delong import Comparison, Placements, against, compare
 from .imbalance import (
     Threshold,
     average_precision,
@@ -22,6 +22,7 @@ __all__ = [
     "RedNoise",
     "Threshold",
     "Trend",
+    "against",
     "auroc",
     "auroc_interval",
     "auroc_per_defect",

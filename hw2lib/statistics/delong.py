@@ -13,6 +13,7 @@ Book: eq-placements, eq-delong.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from hw2lib.bilingual import Interval, Number
 from hw2lib.errors import UserError
 
 from .intervals import Estimate
@@ -166,6 +168,25 @@ def compare(first: Placements, second: Placements, level: float = 0.95) -> Compa
     return Comparison(
         first.area, second.area, Estimate(difference, difference - half, difference + half), p_value
     )
+
+
+def against(
+    placed: Mapping[str, Placements], reference: str
+) -> dict[str, tuple[Interval | Number | None, ...]]:
+    """Every score beside one of them, by name: AUROC, its difference to the reference's, and p, as shown.
+
+    The reference itself has no difference and no p.
+
+    Raises:
+        UserError: as :func:`compare`.
+    """
+    rows: dict[str, tuple[Interval | Number | None, ...]] = {}
+    for name, values in placed.items():
+        rows[name] = (values.estimate().shown(), None, None)
+        if name != reference:
+            result = compare(values, placed[reference])
+            rows[name] = (rows[name][0], result.difference.shown(), Number(result.p_value, ".2g"))
+    return rows
 
 
 def _half_width(variance: float, level: float) -> float:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from hw2lib.bilingual import Interval
+
 from .roc import NORMAL, auroc, checked, kinds_of_defects
 
 
@@ -19,6 +21,10 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+    def shown(self, format: str = ".2f") -> Interval:
+        """As tables and claims show it in either language."""
+        return Interval(self.low, self.high, format, value=self.value)
 
 
 def auroc_interval(

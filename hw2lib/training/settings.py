@@ -1,22 +1,39 @@
 """What a run is made of: validated settings with two profiles, quick and paper."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self, TypeVar, overload
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hw2lib.errors import UserError
+from hw2lib.memory import require_memory
+from hw2lib.schema import parse_json, shortened, validated_model
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Natural = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 # Seeds of single steps are made from it, and have to fit into 64 bits.
 Seed = Annotated[int, Field(ge=0, lt=2**30)]
-Settings = TypeVar("Settings", bound=BaseModel)
 
 
-class MAFConfig(BaseModel):
+class RunSettings(BaseModel):
+    """Settings of a run: no unknown name, and every number finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def least_bytes(self) -> int:
+        """What a model of these settings takes at least, its weights and what one batch becomes."""
+        return 0
+
+
+Settings = TypeVar("Settings", bound=RunSettings)
+# As people write numbers; none begins with 0 but fractions, so that nobody takes one for octal.
+_NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+
+class MAFConfig(RunSettings):
     """Settings of a MAF run; the defaults are the report's table (Tab1.1).
 
     Attributes:
@@ -38,8 +55,6 @@ class MAFConfig(BaseModel):
         checkpoint_every: epochs between checkpoints; 0 keeps only the last.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     size: Count = 128
     hidden_features: Annotated[tuple[Count, ...], Field(min_length=1)] = (512, 512)
     transforms: Count = 7
@@ -54,7 +69,13 @@ class MAFConfig(BaseModel):
     conditioner: Literal["affine", "additive"] = "affine"
     corrupted: Share = 0.0
     evaluate_epochs: tuple[Count, ...] = (1, 2, 3, 5, 8, 10, 15, *range(20, 51, 2))
-    checkpoint_every: Annotated[int, Field(ge=0)] = 0
+    checkpoint_every: Natural = 0
+
+    def least_bytes(self) -> int:
+        """Of the weights: half of every product's, the part that the masks leave open."""
+        widths = (3 * self.size**2, *self.hidden_features)
+        products = sum(a * b for a, b in zip(widths, widths[1:], strict=False)) + 2 * widths[-1] * widths[0]
+        return 4 * self.transforms * products // 2
 
 
 PROFILES = {
@@ -71,7 +92,7 @@ PROFILES = {
 }
 
 
-class VAEConfig(BaseModel):
+class VAEConfig(RunSettings):
     """Settings of a VAE run; the report names none, and ours were chosen by the bound on validation images.
 
     Attributes:
@@ -88,8 +109,6 @@ class VAEConfig(BaseModel):
         checkpoint_every: epochs between checkpoints; 0 keeps only the last.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     size: Count = 128
     channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32, 64, 128)
     latent: Count = 64
@@ -100,7 +119,12 @@ class VAEConfig(BaseModel):
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     seed: Seed = 0
     clip_norm: Annotated[float, Field(gt=0)] = 1e5
-    checkpoint_every: Annotated[int, Field(ge=0)] = 10
+    checkpoint_every: Natural = 10
+
+    def least_bytes(self) -> int:
+        """Of the linear layers around the bottleneck, and of one image after the first convolution."""
+        grid = self.size**2 // 4 ** len(self.channels) * self.channels[-1]
+        return 4 * (3 * self.latent * grid + self.channels[0] * self.size**2 // 4)
 
 
 VAE_PROFILES = {
@@ -109,7 +133,7 @@ VAE_PROFILES = {
 }
 
 
-class CycleGANConfig(BaseModel):
+class CycleGANConfig(RunSettings):
     """Settings of a CycleGAN run; the defaults are the report's table (Tab2.1).
 
     Attributes:
@@ -137,22 +161,20 @@ class CycleGANConfig(BaseModel):
         max_steps: at most so many steps per epoch; 0 for all.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     size: Annotated[int, Field(ge=32, multiple_of=4)] = 128
     recipe: Literal["crop", "resize"] = "crop"
-    blocks: Annotated[int, Field(ge=0)] = 6
+    blocks: Natural = 6
     features: Count = 64
     upsampling: Literal["transposed", "resize"] = "transposed"
     batch_size: Count = 1
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
     betas: tuple[Share, Share] = (0.5, 0.999)
     epochs: Count = 20
-    decay_epochs: Annotated[int, Field(ge=0)] = 0
+    decay_epochs: Natural = 0
     cycle: Weight = 10.0
     identity: Weight = 5.0
     gan: Literal["least_squares", "log"] = "least_squares"
-    pool: Annotated[int, Field(ge=0)] = 50
+    pool: Natural = 50
     bfloat16: bool = False
     compile: bool = False
     cuda_graphs: bool = False
@@ -160,7 +182,11 @@ class CycleGANConfig(BaseModel):
     log_every: Count = 10
     checkpoint_every: Count = 500
     evaluate_epochs: tuple[Count, ...] = (1, 10, 20)
-    max_steps: Annotated[int, Field(ge=0)] = 0
+    max_steps: Natural = 0
+
+    def least_bytes(self) -> int:
+        """Of the residual blocks of two generators, and of one image after the first convolution."""
+        return 4 * (2 * self.blocks * 18 * (4 * self.features) ** 2 + self.features * self.size**2)
 
     @model_validator(mode="after")
     def _decay_within_the_run(self) -> Self:
@@ -203,34 +229,48 @@ def profile(name: str, profiles: Mapping[str, BaseModel] = PROFILES) -> BaseMode
 
 
 def override(config: Settings, assignments: Iterable[str]) -> Settings:
-    """Settings with ``key=value`` assignments applied; values are read as YAML.
+    """Settings with ``key=value`` assignments applied.
+
+    A value is a number, true or false, a name, or several in brackets, as JSON has them; a fraction may begin
+    or end with its point. What another notation would read as something else (010, 1:30, yes) is refused.
 
     Raises:
-        UserError: an assignment without ``=``, an unknown key, a value that does not fit.
+        UserError: an assignment without ``=``, an unknown key or one given twice, a value that does not fit.
 
     Example:
         >>> override(PROFILES["quick"], ["epochs=3", "hidden_features=[8, 8]"]).hidden_features
         (8, 8)
     """
-    values = config.model_dump()
+    values, seen = config.model_dump(), set()
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or key not in values:
             raise UserError(f"--set {assignment}: expected key=value with a key of {', '.join(values)}")
-        try:
-            values[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UserError(f"--set {assignment}: the value cannot be read") from error
+        if key in seen:
+            raise UserError(f"--set {assignment}: {key} is given twice")
+        seen.add(key)
+        values[key] = _value(text)
     return validated(type(config), values, "--set")
 
 
-def validated(kind: type[Settings], values: dict, source: str) -> Settings:
-    """Build settings from plain values; UserError names the first that does not fit."""
+def _value(text: str) -> object:
+    """What a value on the command line is as JSON; a text where it is none."""
     try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if not first["loc"]:  # of several settings together
-            raise UserError(f"{source} {first['ctx']['error']}") from error
-        name = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{source} {name}={first['input']!r}: {first['msg']}") from error
+        return parse_json(text)
+    except ValueError:
+        return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def validated(kind: type[Settings], values: dict, source: str) -> Settings:
+    """Build settings from values as JSON has them.
+
+    Raises:
+        UserError: names the first value that does not fit its type strictly, or says what memory a model of
+            these settings would need where the machine has less.
+    """
+    config = validated_model(kind, values, source)
+    # The setting to blame is the one whose usual value would spare most.
+    usual = {name: config.model_copy(update={name: f.default}) for name, f in kind.model_fields.items()}
+    name = min(usual, key=lambda name: usual[name].least_bytes())
+    require_memory(config.least_bytes(), f"{source} {name}={shortened(getattr(config, name))}")
+    return config

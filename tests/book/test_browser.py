@@ -10,7 +10,7 @@ from functools import partial
 from urllib.parse import quote
 
 import pytest
-from prose import CONVERTED
+from prose import NOTEBOOKS
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -211,7 +211,7 @@ def test_nothing_sticks_out(visits, width):
 
 
 @pytest.mark.parametrize("language", DIRECTION)
-@pytest.mark.parametrize("path", CONVERTED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_code_shows_in_full_in_a_narrow_window(address, browser, language, path):
     set_window(browser, *NARROW)
     browser.get(f"{address}/{language}/notebooks/{path.stem}.html")

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from prose import NOTEBOOKS, PAGES, ROOT, blocks, persian_texts
+from prose import NOTEBOOKS, PAGES, blocks, persian_texts
 
 LETTER = "آ-ی\u200c"
 # What is never written, and what stands in its place.
@@ -41,11 +41,6 @@ SPELLINGS = {
     "به (?:شیر یا خط|هیچ [آ-ی]+ی|مقصد|ورودی|کدام) (?:می|نمی)‌ماند": "شبیه است",
     "[۰-۹]−": "a formula for a negative number",
 }
-# Captions, claims and labels that still have some of these; a mended file leaves the list.
-PENDING = {
-    *(f"notebooks/{name}.md" for name in ("06_anomaly_detection",)),
-    "book/claims.yml",
-}
 PROSE = [b for path in [*PAGES, *NOTEBOOKS] for b in blocks(path) if b.kind == "prose"]
 
 
@@ -54,17 +49,9 @@ def misspelt(text: str) -> list[str]:
     return [f"{match[0]}: {wanted}" for bad, wanted in SPELLINGS.items() for match in re.finditer(bad, text)]
 
 
-def test_spelling_in_prose():
-    found = [f"{b.where}: {fault}" for b in PROSE if b.language == "fa" for fault in misspelt(b.text)]
+def test_spelling():
+    found = [f"{path}:{line}: {fault}" for path, line, text in persian_texts() for fault in misspelt(text)]
     assert not found, "\n" + "\n".join(found)
-
-
-def test_spelling_elsewhere():
-    found = {}
-    for path, line, text in persian_texts():
-        if faults := misspelt(text):
-            found[path.relative_to(ROOT).as_posix()] = (line, faults)
-    assert set(found) <= PENDING, {name: found[name] for name in set(found) - PENDING}
 
 
 @pytest.mark.parametrize(

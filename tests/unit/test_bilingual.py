@@ -91,6 +91,7 @@ def test_programs_read_the_rounded_value():
     }
     assert as_data(Number(0.834, ".0%"))["value"] == 0.83
     assert as_data(Number(1234567.8, ",.0f"))["value"] == 1234568
+    assert as_data(Number(5.3e-14, ".0e"))["value"] == 5e-14
     assert as_data(below(1, 2))["holds"] is True and as_data(7)["value"] == 7
 
 

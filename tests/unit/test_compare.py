@@ -10,9 +10,11 @@ from scipy import stats
 from sklearn.metrics import average_precision_score
 
 from hw2lib.anomaly import pixel_auroc, pixel_placements
+from hw2lib.bilingual import localize
 from hw2lib.errors import UserError
 from hw2lib.statistics import (
     Placements,
+    against,
     auroc,
     average_precision,
     best_threshold,
@@ -240,3 +242,14 @@ def test_average_precision_falls_with_the_share_and_chance_is_the_share():
 def test_a_share_outside_zero_and_one_is_refused(measure, prevalence):
     with pytest.raises(UserError, match="expected a share between 0 and 1"):
         measure([True, False], [2.0, 1.0], prevalence)
+
+
+def test_all_scores_are_held_against_one():
+    labels, a, b = draw(12, 20)
+    placed = {"a": Placements.of(labels, a), "b": Placements.of(labels, b)}
+    rows = against(placed, "a")
+    expected = compare(placed["b"], placed["a"])
+    assert rows["a"] == (placed["a"].estimate().shown(), None, None)
+    difference, p_value = rows["b"][1:]
+    assert (difference.value, difference.low) == (expected.difference.value, expected.difference.low)
+    assert localize(p_value, "en") == f"{expected.p_value:.2g}"

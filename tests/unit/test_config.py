@@ -19,7 +19,7 @@ def test_unknown_profiles_are_named():
         profile("big")
 
 
-def test_assignments_are_read_as_yaml():
+def test_assignments_are_read_as_json():
     config = override(PROFILES["quick"], ["epochs=3", "learning_rate=1.0e-2", "hidden_features=[8, 4, 2]"])
     assert (config.epochs, config.learning_rate, config.hidden_features) == (3, 0.01, (8, 4, 2))
     assert config.size == PROFILES["quick"].size
@@ -39,8 +39,8 @@ def test_assignments_are_read_as_yaml():
         ("validation_fraction=1", "--set validation_fraction=1: .*less than 1"),
         ("layout=sparse", "--set layout='sparse': .*'staircase' or 'dense'"),
         ("hidden_features=[8, 0]", r"--set hidden_features\.1=0: .*greater than or equal to 1"),
-        ("epochs=[1", r"--set epochs=\[1: the value cannot be read"),
-        ("epochs=", "--set epochs=None: .*integer"),
+        ("epochs=[1", r"--set epochs='\[1': .*integer"),
+        ("epochs=", "--set epochs='': .*integer"),
         ("seed=1073741824", "--set seed=1073741824: .*less than 1073741824"),
     ],
 )
@@ -60,6 +60,3 @@ def test_the_learning_rate_falls_within_the_run():
     with pytest.raises(UserError, match="^--set decay_epochs=5: expected at most epochs=4$"):
         override(CYCLEGAN_PROFILES["quick"], ["decay_epochs=5"])
     assert override(CYCLEGAN_PROFILES["quick"], ["decay_epochs=4"]).decay_epochs == 4
-
-
-# Files

@@ -195,6 +195,7 @@ def gpu(monkeypatch):
     """Pretends that there is a GPU, and returns what can be set of it."""
     offers = {"capability": (9, 0), "bf16": True, "gcc": "/usr/bin/gcc", "triton": True}
     monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: offers["capability"])
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: offers["bf16"])
     monkeypatch.setattr(devices.shutil, "which", offers.get)

@@ -55,12 +55,13 @@ def test_a_job_without_runs_is_named(root):
 
 def test_a_run_reads_each_of_its_files(root):
     out = write_run(root, 1)
-    write_json(out / "environment.json", {"python": "3"})
+    environment = {"device": "a CPU", "libraries": {}, "data": {"name": "widget", "checksum": "0"}}
+    write_json(out / "environment.json", environment)
     write_json(out / "metrics.json", {"val_bpd": 5.5})
     for name in ("losses", "auroc", "scores"):
         write_csv(out / f"{name}.csv", [{"file": f"{name}/1", "x": 0.25}])
     run = RecordedRun(out)
-    assert (run.environment, run.metrics) == ({"python": "3"}, {"val_bpd": 5.5})
+    assert (run.environment, run.metrics) == (environment, {"val_bpd": 5.5})
     for name in ("losses", "auroc", "scores"):
         assert getattr(run, name)["file"].tolist() == [f"{name}/1"]
     (out / "metrics.json").unlink()

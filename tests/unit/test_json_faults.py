@@ -1,0 +1,194 @@
+"""What a stranger may have written into the JSON files of a run: one line that names the file, at once."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from faults import cases, fault
+
+from hw2lib import memory
+from hw2lib.errors import UserError
+from hw2lib.jobs.evaluate import is_evaluated
+from hw2lib.jobs.trained import load_cyclegan, load_flow, load_vae, run_kind
+from hw2lib.runs.checkpoint import AVERAGE, MODEL, save_weights
+from hw2lib.runs.cyclegan_checkpoint import snapshot
+from hw2lib.runs.folder import prepare, write_json
+from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun
+from hw2lib.runs.schema import CycleGANMetrics, Environment, Settings
+from hw2lib.schema import read_json
+from hw2lib.training.cyclegan import build_cyclegan
+from hw2lib.training.maf import build_maf
+from hw2lib.training.settings import CycleGANConfig, MAFConfig, VAEConfig
+from hw2lib.training.vae import build_vae
+
+CONFIGS = {
+    "maf": MAFConfig(size=8, hidden_features=(8,), transforms=2),
+    "vae": VAEConfig(size=8, channels=(4,), latent=2),
+    "cyclegan": CycleGANConfig(size=32, blocks=1, features=2),
+}
+LOADERS = {"maf": load_flow, "vae": load_vae, "cyclegan": load_cyclegan}
+ENVIRONMENT = {"data": {"name": "a", "checksum": "b"}, "device": "c", "libraries": {"torch": "2"}}
+CONTENTS = {
+    "5": "a number",
+    "null": "null",
+    "{}": "an empty object",
+    "[]": "an empty list",
+    '"text"': "a text",
+    "": "nothing",
+    "{": "half an object",
+    "[" * 100_000: "100,000 brackets",
+    '{"a":' * 100_000: "100,000 nested objects",
+    '{"seed": NaN}': "NaN, which is no JSON",
+    '{"seed": 1e999}': "a number that is too large",
+    '{"seed": 1, "seed": 2}': "a name twice",
+    '{"seed": "1"}': "a number in quotes",
+    '{"seed": ' + "9" * 5000 + "}": "a number of 5,000 digits",
+    "\0\0\0": "zeros",
+    '\ufeff{"seed": 1}': "a byte order mark",
+    '{"data": 5, "test": 5, "translation": 5, "size": true}': "numbers in place of objects and lists",
+    '{"data": {"checksum": null}, "test": [1], "seed": [0]}': "null in place of a text",
+}
+JSON = {
+    f"{name}-{k}": (f"{name} of a run holds {what}", "the file is overwritten", name, text)
+    for name in ("config.json", "environment.json", "metrics.json")
+    for k, (text, what) in enumerate(CONTENTS.items())
+}
+NAMED = "One line names the file; nothing is built."
+READERS = {"config.json": Settings, "environment.json": Environment, "metrics.json": CycleGANMetrics}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    """A folder per kind of run, with weights as drawn."""
+    root = tmp_path_factory.mktemp("runs")
+    for kind, config in CONFIGS.items():
+        (root / kind).mkdir()
+        write_json(root / kind / "config.json", config.model_dump())
+        write_json(root / kind / "environment.json", ENVIRONMENT)
+    save_weights(root / "maf" / MODEL, build_maf(CONFIGS["maf"]))
+    save_weights(root / "maf" / AVERAGE, build_maf(CONFIGS["maf"]))
+    save_weights(root / "vae" / MODEL, build_vae(CONFIGS["vae"]))
+    save_weights(snapshot(root / "cyclegan", 1), build_cyclegan(CONFIGS["cyclegan"]))
+    return root
+
+
+@pytest.fixture
+def copy(runs, tmp_path):
+    return lambda kind: Path(shutil.copytree(runs / kind, tmp_path / kind))
+
+
+def one_line(call, *arguments) -> str:
+    with pytest.raises(UserError) as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 400
+    return message
+
+
+@pytest.mark.parametrize("name, text", cases("json", NAMED, JSON))
+def test_a_file_of_another_form_is_named(tmp_path, name, text):
+    (tmp_path / name).write_text(text, "utf-8")
+    assert one_line(read_json, tmp_path / name, READERS[name]).startswith(f"{tmp_path / name}: ")
+
+
+@pytest.mark.parametrize("text", CONTENTS, ids=CONTENTS.values())
+def test_all_readers_name_it(copy, text):
+    """Those that load a model, go on with a run, evaluate it, and show its record."""
+    run = copy("cyclegan")
+    (run / "config.json").write_text(text, "utf-8")
+    for call in (run_kind, load_flow, load_vae, load_cyclegan, lambda run: RecordedRun(run).config):
+        assert one_line(call, run).startswith(f"{run}")
+    (run / "environment.json").write_text(text, "utf-8")
+    (run / "state.json").write_text("{}", "utf-8")
+    for call in (lambda run: RecordedRun(run).environment, lambda run: prepare(run, True, "checksum")):
+        assert one_line(call, run).startswith(f"{run / 'environment.json'}: ")
+    (run / "metrics.json").write_text(text, "utf-8")
+    (run / "translations.csv").write_text("", "utf-8")
+    for call in (is_evaluated, lambda run: RecordedCycleGAN(run).metrics):
+        assert one_line(call, run).startswith(f"{run / 'metrics.json'}: ")
+
+
+OTHER_SIZES = {
+    f"{kind}-{name}": (
+        f"{name}={value} in config.json beside weights of another {name}",
+        "config.json is edited",
+        kind,
+        name,
+        value,
+    )
+    for kind, name, value in (
+        ("maf", "size", 12),
+        ("maf", "hidden_features", [9]),
+        ("maf", "hidden_features", [8, 8]),
+        ("maf", "transforms", 3),
+        ("vae", "size", 16),
+        ("vae", "latent", 3),
+        ("vae", "channels", [5]),
+        ("cyclegan", "features", 3),
+        ("cyclegan", "blocks", 2),
+    )
+}
+
+
+@pytest.mark.parametrize(
+    "kind, name, value",
+    cases("json", "The header of the weights says otherwise, in one line; nothing is built.", OTHER_SIZES),
+)
+def test_settings_are_compared_with_the_header_first(copy, monkeypatch, kind, name, value):
+    run = copy(kind)
+    config = read_json(run / "config.json") | {name: value}
+    (run / "config.json").write_text(json.dumps(config), "utf-8")
+    monkeypatch.setattr("hw2lib.jobs.trained.load_weights", lambda *_: pytest.fail("was built"))
+    assert "another model" in one_line(LOADERS[kind], run)
+
+
+@fault(
+    "json", "size=100000 in config.json", "config.json is edited", "The memory that it would need is said."
+)
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_size_that_no_machine_holds_allocates_nothing(copy, monkeypatch, kind):
+    run = copy(kind)
+    config = read_json(run / "config.json") | {"size": 100_000_000}
+    (run / "config.json").write_text(json.dumps(config), "utf-8")
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 10**12)
+    assert "size=100000000: would need at least " in one_line(LOADERS[kind], run)
+
+
+@fault("json", "NaN or null in config.json", "config.json is edited", NAMED)
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "null", '"1e-4"', "true", "[]"])
+def test_settings_of_a_run_are_finite_numbers(copy, value):
+    run = copy("maf")
+    text = (run / "config.json").read_text("utf-8")
+    (run / "config.json").write_text(text.replace("0.0001", value), "utf-8")
+    assert value in (run / "config.json").read_text("utf-8")
+    assert one_line(load_flow, run).startswith(f"{run / 'config.json'}: ")
+
+
+@fault("json", "config.json is a folder, a pipe or a broken link", "it is put in its place", NAMED)
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path):
+    path = tmp_path / "config.json"
+    path.mkdir()
+    assert one_line(read_json, path) == f"{path}: is not a plain file"
+    path.rmdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(path)
+        assert one_line(read_json, path) == f"{path}: is not a plain file"
+        path.unlink()
+    path.symlink_to(path)
+    assert one_line(read_json, path).startswith(f"{path}: cannot be read: ")
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_run_that_is_whole_is_loaded(runs, kind):
+    model, config = LOADERS[kind](runs / kind)
+    assert config == CONFIGS[kind] and next(model.parameters()).device.type == "cpu"
+
+
+def test_every_recorded_file_has_its_form():
+    from hw2lib.runs.reader import paper_root
+
+    for path in sorted(paper_root().rglob("*.json")):
+        is_run = path.name in READERS and (path.name != "metrics.json" or "cyclegan" in path.parts[-2])
+        read_json(path, READERS[path.name] if is_run else None)
