@@ -31,15 +31,16 @@ def run_photographs(config: CycleGANConfig, data: Path | None, out: Path) -> boo
     """
     prepare(out, resume=False)
     excess: dict[str, dict] = {}
-    facts = {}
+    checksums = []
     for pair, folder in FOLDERS.items():
         loaded = load_pair(pair, None if data is None else data / folder, config.size, config.recipe)
-        facts[pair] = loaded.checksum
+        checksums.append(loaded.checksum)
         for domain in "AB":
             photographs = loaded.images[f"test{domain}"].double()
             excess.setdefault(pair, {})[domain] = {
                 str(period): _estimate(photographs, period, config.seed) for period in PERIODS
             }
+    facts = {"name": " ".join(FOLDERS), "checksum": " ".join(checksums)}
     settings = {"seed": config.seed, "size": config.size, "recipe": config.recipe, "resamples": RESAMPLES}
     write_json(out / "config.json", settings)
     write_json(out / "environment.json", environment(torch.device("cpu"), facts))

@@ -12,6 +12,7 @@ from hw2lib.runs.folder import environment, prepare, write_json
 from hw2lib.seeding import seeded_init
 
 RECORDED_FILES = ("config.json", "environment.json", "metrics.json")
+DATA = {"name": "rectangles", "checksum": "drawn from the seed"}
 # With both losses as in Tab2.1, and with one or both taken away (book/protocol.yml, toy-geometry).
 OBJECTIVES = {
     "both": Objective(cycle=10.0, identity=5.0),
@@ -77,6 +78,6 @@ def run_moves(config: ToyConfig, out: Path) -> bool:
 def _write(config: ToyConfig, out: Path, metrics: dict) -> bool:
     prepare(out, resume=False)
     write_json(out / "config.json", config.model_dump())
-    write_json(out / "environment.json", environment(torch.device("cpu"), {}))
+    write_json(out / "environment.json", environment(torch.device("cpu"), DATA))
     write_json(out / "metrics.json", metrics)
     return True
