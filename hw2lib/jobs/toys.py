@@ -1,4 +1,4 @@
-"""Toy trainings of chapter 9 that take too long for its notebook: geometry under which losses, by which network."""
+"""Toy trainings that take too long for the notebook of chapter 9: what geometry costs, and whom."""
 
 from pathlib import Path
 

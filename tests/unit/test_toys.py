@@ -53,7 +53,9 @@ def test_moves_are_learned_from_pairs_and_a_seed_gives_the_same_twice(tmp_path):
 
 
 @pytest.mark.parametrize(("share", "skips_win"), [(0.1, True), (0.9, False)])
-def test_what_the_skip_connections_carry_makes_the_output_nearer_to_their_image(monkeypatch, share, skips_win):
+def test_what_the_skip_connections_carry_makes_the_output_nearer_to_their_image(
+    monkeypatch, share, skips_win
+):
     """``share`` of the output is the answer of the innermost level's image."""
     images = geometry.rectangles(8, torch.Generator().manual_seed(0), red=True)
 
