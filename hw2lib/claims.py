@@ -1,25 +1,41 @@
 """The ledger: what the report claims, what was measured, and whether the claim holds.
 
 ``book/claims.yml`` is source only: a claim's statement, how it is checked, and a sentence of evidence
-with named places, in both languages. A notebook cell checks the claim against what it has just
+with named places, in both languages; ``kind: bookkeeping`` for a claim that is listed and not counted
+among the verdicts. A notebook cell checks the claim against what it has just
 measured (:func:`check_claim`); verdict and values live in that cell's output and nowhere else. Boxes,
 ledger and ``hw2 claims`` put the two together.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from hw2lib.bilingual import LANGUAGES, Text, as_data, check_places, fill, localize
 from hw2lib.errors import UserError
+from hw2lib.schema import read_json
 
 MIME = "application/vnd.hw2.claim+json"
 ROOT = Path(__file__).resolve().parents[1]
+
+
+class _Output(BaseModel):
+    data: dict[str, Any] = {}
+
+
+class _Cell(BaseModel):
+    outputs: list[_Output] = []
+
+
+class _Notebook(BaseModel):
+    """As much of an .ipynb file as is read here."""
+
+    cells: list[_Cell]
 
 
 class Verdict(StrEnum):
@@ -29,6 +45,11 @@ class Verdict(StrEnum):
     CORRECTED = "holds with a correction"
     DEPENDS = "depends"
     FAILS = "does not hold"
+
+
+def is_bookkeeping(entry: Mapping[str, Any]) -> bool:
+    """Whether a claim only says that something is there, or as the report has it: listed, not judged."""
+    return entry.get("kind") == "bookkeeping"
 
 
 @dataclass(frozen=True)
@@ -62,8 +83,12 @@ class ClaimResult:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "ClaimResult":
-        """The result that a cell's output holds."""
-        return cls(data["id"], Verdict(data["verdict"]), data["values"], data["conditions"])
+        """The result that a cell's output holds; ValueError where it is none."""
+        try:
+            values, conditions = dict(data["values"]), dict(data["conditions"])
+            return cls(data["id"], Verdict(data["verdict"]), values, conditions)
+        except (KeyError, TypeError) as error:
+            raise ValueError("is no result of a claim") from error
 
     def evidence(self, entry: Mapping[str, Any], lang: str) -> str:
         """The evidence for its claim as a sentence of Markdown.
@@ -145,17 +170,21 @@ def checked_in(notebook: Path) -> dict[str, ClaimResult]:
     """The claims that an executed notebook has checked, from its stored outputs.
 
     Raises:
-        UserError: the notebook checks a claim twice.
+        UserError: the file is no notebook, or checks a claim twice.
     """
     found: dict[str, ClaimResult] = {}
-    for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
+    for cell in read_json(notebook, _Notebook)["cells"]:
         for output in cell.get("outputs", []):
             data = output.get("data", {}).get(MIME)
             if data is None:
                 continue
-            if data["id"] in found:
-                raise UserError(f"{notebook.name}: claim {data['id']} is checked twice")
-            found[data["id"]] = ClaimResult.from_data(data)
+            try:
+                result = ClaimResult.from_data(data)
+            except ValueError as error:
+                raise UserError(f"{notebook.name}: an output {error}; run it again") from error
+            if result.id in found:
+                raise UserError(f"{notebook.name}: claim {result.id} is checked twice")
+            found[result.id] = result
     return found
 
 
@@ -174,9 +203,20 @@ def results(notebooks: Path | None = None) -> dict[str, ClaimResult]:
     return found
 
 
-def as_row(entry: Mapping[str, Any], result: ClaimResult | None) -> dict[str, Any]:
-    """A claim and its result for programs, as ``hw2 claims --json`` prints them."""
+def count_verdicts(
+    entries: Iterable[Mapping[str, Any]], found: Mapping[str, ClaimResult]
+) -> dict[Verdict, int]:
+    """How many of the claims came out each way, bookkeeping left out."""
+    judged = [found[e["id"]].verdict for e in entries if e["id"] in found and not is_bookkeeping(e)]
+    return {verdict: judged.count(verdict) for verdict in Verdict}
+
+
+def as_row(
+    entry: Mapping[str, Any], result: ClaimResult | None, rules: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """A claim, its result and its rules for programs, as ``hw2 claims --json`` prints them."""
     row = {"id": entry["id"], "notebook": entry["notebook"], "verdict": None, "evidence": None}
+    row |= {"kind": entry.get("kind", "verdict"), "rules": list(rules)}
     if result is None:
         return row | {"values": {}, "conditions": {}}
     return row | {

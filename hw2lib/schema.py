@@ -4,12 +4,22 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 _SHOWN = 60  # characters of a value in a message
+
+
+class RunSettings(BaseModel):
+    """Settings of a run: no unknown name, and every number finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def least_bytes(self) -> int:
+        """What a model of these settings takes at least, its weights and what one batch becomes."""
+        return 0
 
 
 def parse_json(text: str) -> Any:

@@ -3,6 +3,7 @@
 Torch and the rest are imported inside the commands, so that ``hw2 --help`` answers at once.
 """
 
+import os
 import sys
 from io import TextIOWrapper
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import typer
 
 from hw2lib import __version__
-from hw2lib.errors import UserError
+from hw2lib.errors import UserError, printable
 from hw2lib.waiting import wait_passively
 
 from . import bench, claims, data, evaluate, reproduce, sample, score, train, translate, verify
@@ -49,16 +50,28 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what an encoding lacks is no reason to stop
+    code: int = 2
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()  # what cannot be written is to be said here, not at the interpreter's end
     except UserError as error:
-        print(f"hw2: {error}", file=sys.stderr)
-        sys.exit(2)
+        _complain(str(error))
     except UsageError as error:
         # Without any argument the help has been printed, and there is nothing more to say.
-        if line := " ".join(error.format_message().split()):
-            print(f"hw2: {line}", file=sys.stderr)
-        sys.exit(2)
+        _complain(" ".join(error.format_message().split()))
     except KeyboardInterrupt:
-        print("hw2: interrupted", file=sys.stderr)
-        sys.exit(130)
+        code = 130
+        _complain("interrupted")
+    except BrokenPipeError:  # whoever was to read this has seen enough, as in `hw2 claims | head`
+        code = 141
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _complain(f"{error.filename or 'output'}: {error.strerror or error}")
+    except MemoryError:
+        _complain("the memory of this machine does not suffice")
+    sys.exit(code)
+
+
+def _complain(line: str) -> None:
+    if line:
+        print(f"hw2: {printable(line)}", file=sys.stderr)

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from .local import bench_local
 from .options import AsJson, Device, check_device
 
 app = typer.Typer(no_args_is_help=True)
+app.command("local")(bench_local)
 
 
 @app.callback()
@@ -29,9 +31,14 @@ def sampling(
     from rich.console import Console
 
     from hw2lib.benchmarks.sampling import FEATURES, bench_sampling
+    from hw2lib.memory import require_memory
 
+    widths = hidden or (512, 512)
+    for d in features or ():  # half of each weight matrix, and an order of each layer
+        require_memory(2 * d * (widths[0] + 2 * widths[-1]) + 16 * d, f"--features {d}")
+    require_memory(2 * sum(a * b for a, b in zip(widths, widths[1:], strict=False)), f"--hidden {widths}")
     with Console(stderr=True).status("") as status:
-        result = bench_sampling(features or FEATURES, hidden or (512, 512), repeats, peers, status.update)
+        result = bench_sampling(features or FEATURES, widths, repeats, peers, status.update)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
     else:
@@ -52,8 +59,11 @@ def cyclegan(
     from rich.table import Table
 
     from hw2lib.benchmarks.cyclegan import bench_step
+    from hw2lib.training.settings import CycleGANConfig, validated
 
     check_device(device)
+    settings = {"size": size, "blocks": blocks, "features": features}
+    validated(CycleGANConfig, settings, "hw2 bench cyclegan:")  # before anything of that size is made
     with Console(stderr=True).status("timing"):
         result = bench_step(size, blocks, features, repeats, device)
     if as_json:

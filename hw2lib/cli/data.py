@@ -67,10 +67,13 @@ def make(
 ) -> None:
     """Generate a synthetic data set in the official folder layout."""
     from hw2lib.errors import UserError, printable
+    from hw2lib.memory import require_memory
 
     if name not in MAKERS:
         raise UserError(f"{name}: no such synthetic set; expected {', '.join(MAKERS)}")
     import hw2lib.data
+
+    require_memory(24 * (size or 0) ** 2, f"--size {size}")  # one image as float64
 
     options = {} if size is None else {"size": size}
     getattr(hw2lib.data, MAKERS[name])(out, seed=seed, **options)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Device, Pair, check_device
+from .options import Device, Pair, check_device, say
 
 
 def evaluate(
@@ -26,10 +26,10 @@ def evaluate(
     images = load_pair("apple2orange", data, config.size, config.recipe)
     metrics = evaluate_run(run, images, device)["translation"]
     accuracy = metrics["classifier"]["test_accuracy"]
-    typer.echo(f"classifier trained here: {accuracy:.1%} of the real test images in their domain")
+    say(f"classifier trained here: {accuracy:.1%} of the real test images in their domain")
     for row in [{"epoch": "none"} | metrics["reference"]["source"], *metrics["epochs"]]:
-        typer.echo(
+        say(
             f"epoch {row['epoch']:>4}  classified as the target domain: A to B {row['success_A']:.1%}, "
             f"B to A {row['success_B']:.1%}  colour distance {row['colour_A']:.1f}, {row['colour_B']:.1f}"
         )
-    typer.echo(f"{run / 'metrics.json'}: written")
+    say(f"{run / 'metrics.json'}: written")

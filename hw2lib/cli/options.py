@@ -23,7 +23,15 @@ Pair = Annotated[
     ),
 ]
 Weights = Annotated[str | None, typer.Option(help="of a flow: ema or plain [default: ema]")]
+Force = Annotated[bool, typer.Option("--force", help="replace a file that is there already")]
 AsJson = Annotated[bool, typer.Option("--json", help="an object, for programs")]
+
+
+def say(line: object) -> None:
+    """Print a line that may name files: as escapes, what a terminal would obey or could not encode."""
+    from hw2lib.errors import printable
+
+    typer.echo(printable(str(line)))
 
 
 def check_device(device: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Device, Profile, check_device
+from .options import Device, Profile, check_device, say
 
 
 def reproduce(
@@ -24,4 +24,4 @@ def reproduce(
 
     check_device(device)
     for line in reproduce_jobs(profile, only, data, runs, device, allow_dirty):
-        typer.echo(line)
+        say(line)

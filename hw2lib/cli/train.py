@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .local import train_local
 from .options import (
     Assignments,
     Capsules,
@@ -21,6 +22,7 @@ from .options import (
 )
 
 app = typer.Typer(no_args_is_help=True)
+app.command("local")(train_local)
 
 
 @app.command("maf")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 
-def spread_degrees(features: int, units: int) -> Tensor:
+def spread_degrees(features: int, units: int, lowest: int = 1) -> Tensor:
     """Degrees of one hidden layer, sorted and spread evenly over 1…D−1.
 
     Assigning ``arange(units) % (D − 1)`` instead, as several libraries do, leaves every output
@@ -24,6 +24,7 @@ def spread_degrees(features: int, units: int) -> Tensor:
         features: D, the number of inputs; at least 1. With D = 1 there is nothing to see and all
             degrees are 0.
         units: number of hidden units; at least 1.
+        lowest: 0 where a context is seen too: units of degree 0 see nothing else.
 
     Returns:
         int64 tensor of shape (units,), non-decreasing.
@@ -33,16 +34,17 @@ def spread_degrees(features: int, units: int) -> Tensor:
         [1, 3, 6, 8]
     """
     _check_sizes(features, units)
-    return torch.linspace(min(1, features - 1), features - 1, units, dtype=torch.float64).round().long()
+    return torch.linspace(min(lowest, features - 1), features - 1, units, dtype=torch.float64).round().long()
 
 
-def random_degrees(features: int, units: int, seed: int) -> Tensor:
+def random_degrees(features: int, units: int, seed: int, lowest: int = 1) -> Tensor:
     """Degrees of one hidden layer drawn uniformly from 1…D−1 and sorted.
 
     Args:
         features: D, the number of inputs.
         units: number of hidden units.
         seed: the same seed gives the same degrees.
+        lowest: 0 where a context is seen too; one unit then has that degree for certain.
 
     Returns:
         int64 tensor of shape (units,), non-decreasing.
@@ -51,7 +53,10 @@ def random_degrees(features: int, units: int, seed: int) -> Tensor:
     if features == 1:
         return torch.zeros(units, dtype=torch.long)
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(1, features, (units,), generator=generator).sort().values
+    degrees = torch.randint(lowest, features, (units,), generator=generator).sort().values
+    if lowest == 0:
+        degrees[0] = 0
+    return degrees
 
 
 def shared_degrees(features: int, units: int, stages: int) -> Tensor:
@@ -144,15 +149,23 @@ def visible_inputs(degrees: Sequence[Tensor], features: int) -> Tensor:
 
 
 def resolve_degrees(
-    features: int, hidden_features: Sequence[int], degrees: str | Sequence[Tensor], seed: int
+    features: int,
+    hidden_features: Sequence[int],
+    degrees: str | Sequence[Tensor],
+    seed: int,
+    context: bool = False,
 ) -> list[Tensor]:
-    """Turn the ``degrees`` argument of MADE into one sorted tensor per hidden layer."""
+    """Turn the ``degrees`` argument of MADE into one sorted tensor per hidden layer.
+
+    With a context every layer has a unit of degree 0, through which the first output sees it.
+    """
+    lowest = 0 if context else 1
     if not hidden_features:
         raise ValueError("hidden_features is empty: a MADE needs at least one hidden layer")
     if degrees == "spread":
-        return [spread_degrees(features, units) for units in hidden_features]
+        return [spread_degrees(features, units, lowest) for units in hidden_features]
     if degrees == "random":
-        return [random_degrees(features, units, seed + k) for k, units in enumerate(hidden_features)]
+        return [random_degrees(features, units, seed + k, lowest) for k, units in enumerate(hidden_features)]
     if isinstance(degrees, str):
         raise ValueError(f"degrees={degrees!r}: expected 'spread', 'random' or one tensor per hidden layer")
     given = [torch.as_tensor(d).long().sort().values for d in degrees]
@@ -162,6 +175,8 @@ def resolve_degrees(
         )
     if any(int(d[0]) < 0 or int(d[-1]) > features - 1 for d in given):
         raise ValueError(f"degrees must lie in 0…{features - 1} for {features} features")
+    if context and any(int(d[0]) > 0 for d in given):
+        raise ValueError("with a context every hidden layer needs a unit of degree 0")
     return given
 
 

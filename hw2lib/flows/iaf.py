@@ -38,7 +38,9 @@ class IAF(AutoregressiveFlow):
         (True, True)
     """
 
-    def forward(self, x: Tensor, method: str = "staged") -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, method: str = "staged", *, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Map data to the base space, with gradients for x and for the weights.
 
         Args:
@@ -46,6 +48,7 @@ class IAF(AutoregressiveFlow):
             method: ``"staged"``, one stage per distinct hidden degree and implicit gradients that can
                 be taken once, or ``"naive"``, D passes through every block that autograd follows:
                 the reference, which keeps all D passes in memory. Both are exact.
+            context: (batch, C) for a conditional flow.
 
         Returns:
             u of shape (batch, D), in the order of x, and log|det ∂u/∂x| of shape (batch,).
@@ -53,10 +56,12 @@ class IAF(AutoregressiveFlow):
         Raises:
             ValueError: wrong shape or method.
         """
-        u, log_scales = self._transform(x, method)
+        u, log_scales = self._transform(x, method, context=context)
         return u, -sum((alpha.sum(1) for alpha in log_scales), x.new_zeros(len(x)))
 
-    def _transform(self, x: Tensor, method: str = "staged") -> tuple[Tensor, list[Tensor]]:
+    def _transform(
+        self, x: Tensor, method: str = "staged", *, context: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         """u in the order of x, and each block's α in that block's own order."""
         solve = {"staged": solve_block, "naive": _solve_by_passes}.get(method)
         if solve is None:
@@ -65,19 +70,20 @@ class IAF(AutoregressiveFlow):
         for k, block in enumerate(self.blocks):
             if k:
                 x = x.flip(1)
-            x, alpha = solve(block, x)
+            x, alpha = solve(block, x, context)
             log_scales.append(alpha)
         return self._restore_order(x), log_scales
 
-    def inverse(self, u: Tensor) -> Tensor:
+    def inverse(self, u: Tensor, *, context: Tensor | None = None) -> Tensor:
         """Map the base space to data in one pass per block, with gradients; u, x of shape (batch, D)."""
-        return self.inverse_and_log_det(u)[0]
+        return self.inverse_and_log_det(u, context)[0]
 
-    def inverse_and_log_det(self, u: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse_and_log_det(self, u: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x and log|det ∂x/∂u| in one pass per block: the density of the flow's own samples is free.
 
         Args:
             u: (batch, D), in the order of x.
+            context: (batch, C) for a conditional flow.
 
         Returns:
             x of shape (batch, D) and the log-determinant of shape (batch,), with gradients for u and
@@ -86,13 +92,13 @@ class IAF(AutoregressiveFlow):
         self._check(u)
         x, log_det = self._restore_order(u), u.new_zeros(len(u))
         for k in reversed(range(len(self.blocks))):
-            mean, alpha = self.blocks[k](x)
+            mean, alpha = self.blocks[k](x, context)
             x, log_det = x * torch.exp(alpha) + mean, log_det + alpha.sum(1)
             if k:
                 x = x.flip(1)
         return x, log_det
 
 
-def _solve_by_passes(made: MADE, x: Tensor) -> tuple[Tensor, Tensor]:
-    u = naive_passes(made, x, normalizing=True)
-    return affine_plain(x, *made.unbounded(u), made.bound)
+def _solve_by_passes(made: MADE, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    u = naive_passes(made, x, normalizing=True, context=context)
+    return affine_plain(x, *made.unbounded(u, context), made.bound)

@@ -32,51 +32,60 @@ from .made import MADE
 from .stages import inverse_stages
 
 
-def naive_passes(made: MADE, given: Tensor, normalizing: bool = False) -> Tensor:
+def naive_passes(
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
+) -> Tensor:
     """The solution y by D passes of the whole network, which autograd follows; (batch, D)."""
     _check(made, given)
     y = torch.zeros_like(given)
     for i in range(made.features):
-        mean, log_scale = (part[:, i] for part in made(y))
+        mean, log_scale = (part[:, i] for part in made(y, context))
         y = y.clone()  # the network has seen the old one, and its gradient needs that
         y[:, i] = _transform(given[:, i], mean, log_scale, normalizing)
     return y
 
 
 @torch.no_grad()
-def naive_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> Tensor:
+def naive_inverse(
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
+) -> Tensor:
     """The solution y by D passes of the whole network, without a gradient; (batch, D)."""
-    return naive_passes(made, given, normalizing)
+    return naive_passes(made, given, normalizing, context)
 
 
 @torch.no_grad()
-def staged_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> Tensor:
+def staged_inverse(
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
+) -> Tensor:
     """The solution y by stages; ``given`` and y of shape (batch, D).
 
     Args:
         made: the block.
         given: g, the noise of a MAF or the data of an IAF.
         normalizing: solve y_i = (g_i − μ_i)·exp(−α_i) instead of y_i = g_i·exp(α_i) + μ_i.
+        context: (batch, C) of a conditional block.
 
     Raises:
-        ValueError: ``given`` has another shape, dtype or device than the block asks for.
+        ValueError: ``given`` or the context has another shape, dtype or device than the block asks for.
     """
     _check(made, given)
     if given.device.type == "cpu" and given.dtype in (torch.float32, torch.float64):
         solve = compiled_inverse if len(given) == 1 else grouped_inverse
-        return solve(made, given, normalizing)
-    return staged_inverse_plain(made, given, normalizing)
+        return solve(made, given, normalizing, context)
+    return staged_inverse_plain(made, given, normalizing, context)
 
 
 @torch.no_grad()
-def jacobi_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> tuple[Tensor, int]:
+def jacobi_inverse(
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
+) -> tuple[Tensor, int]:
     r"""The solution y by fixed-point iteration, and how many passes of the network it took.
 
     y⁰ = 0, yᵏ⁺¹_i = g_i · exp(α_i(yᵏ)) + μ_i(yᵏ) for all i at once. It ends when a pass changes no bit of any
     sample, or after depth + 1 passes, when nothing can change any more (:func:`dependency_depth`).
 
     Args:
-        made, given, normalizing: as for :func:`staged_inverse`.
+        made, given, normalizing, context: as for :func:`staged_inverse`.
 
     Returns:
         y of shape (batch, D), and the passes.
@@ -87,7 +96,7 @@ def jacobi_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> tupl
     y = torch.zeros_like(given)
     most, passes, before = dependency_depth(made.degrees, made.features) + 1, 0, None
     while passes < most and (before is None or not torch.equal(y, before)):
-        mean, log_scale = made(y)
+        mean, log_scale = made(y, context)
         before, y, passes = y, _transform(given, mean, log_scale, normalizing), passes + 1
         # What is not right yet may be anything; but a closed weight would hand on infinity as NaN.
         y = torch.where(y.isfinite(), y, 0.0)
@@ -118,7 +127,7 @@ def inverse_method(name: str) -> Callable[..., Tensor]:
     methods = {
         "staged": staged_inverse,
         "naive": naive_inverse,
-        "jacobi": lambda made, given: jacobi_inverse(made, given)[0],
+        "jacobi": lambda *arguments, **options: jacobi_inverse(*arguments, **options)[0],
     }
     solve = methods.get(name)
     if solve is None:
@@ -127,16 +136,20 @@ def inverse_method(name: str) -> Callable[..., Tensor]:
 
 
 @torch.no_grad()
-def staged_inverse_plain(made: MADE, given: Tensor, normalizing: bool = False) -> Tensor:
+def staged_inverse_plain(
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
+) -> Tensor:
     """The staged inverse as it is explained: stage after stage, on any device."""
-    given = given.t()
+    shift, given = made.context_shift(context, len(given)), given.t()
     y = torch.empty_like(given, memory_format=torch.contiguous_format)
     hidden = [given.new_empty(len(d), given.shape[1]) for d in made.degrees]
     for stage in inverse_stages(made.degrees, made.features):
         below, seen = y, stage.degree
         for layer, h, (lo, hi) in zip(made.hidden, hidden, stage.units, strict=True):
             if lo < hi:
-                h[lo:hi] = torch.relu(_affine(layer, lo, hi, 0, seen, below))
+                z = _affine(layer, lo, hi, 0, seen, below)
+                # All of the context is known from the start; the first layer sees it.
+                h[lo:hi] = torch.relu(z if shift is None or below is not y else z + shift.t()[lo:hi])
             below, seen = h, hi
         lo, hi = stage.outputs
         mean = _affine(made.mean, lo, hi, 0, seen, below)

@@ -38,12 +38,15 @@ class MADE(nn.Module):
         rectangles: into how many rectangles the stairs are cut; by default one per 32 units, at most 16.
         conditioner: ``"affine"``, or ``"additive"``, where α is 0 and a block only shifts: its Jacobian's
             determinant is 1 everywhere (Dinh et al. 2015), and −log p is ½ ‖u‖² and a constant.
+        context: C, the number of values y that all conditionals depend on: p(x | y) = Π p(x_i | x_{<i}, y).
+            The first hidden layer sees all of them. With a context degrees begin at 0, so that the first
+            conditional sees it through hidden units too.
 
     Shapes:
-        x: (batch, D) → (μ, α), each (batch, D).
+        x: (batch, D), context: (batch, C) or None without one → (μ, α), each (batch, D).
 
     Raises:
-        ValueError: another layout or conditioner, degrees that do not fit, or x of another shape.
+        ValueError: another layout or conditioner, degrees that do not fit, x or a context of another shape.
         RuntimeError: ``load_state_dict`` is given weights of other degrees.
 
     Source: Germain et al. 2015; Papamakarios et al. 2017, equation 4; book: eq-degrees-output.
@@ -64,6 +67,7 @@ class MADE(nn.Module):
         seed: int = 0,
         rectangles: int | None = None,
         conditioner: str = "affine",
+        context: int = 0,
     ) -> None:
         super().__init__()
         if layout not in LAYOUTS:
@@ -72,13 +76,15 @@ class MADE(nn.Module):
         if conditioner not in CLAMPS:
             raise ValueError(f"conditioner={conditioner!r}: expected one of {tuple(CLAMPS)}")
         self.layout, self.rectangles, self.bound = layout, rectangles, CLAMPS[conditioner]
-        self.degrees = resolve_degrees(features, self.hidden_features, degrees, seed)
+        self.context = context
+        self.degrees = resolve_degrees(features, self.hidden_features, degrees, seed, context > 0)
         if layout == "dense":
             *hidden, mean, log_scale = _masked_layers(features, self.degrees)
         else:
             *hidden, mean, log_scale = _staircase_layers(features, self.degrees, rectangles)
         self.hidden = cast(Sequence[Linear], nn.ModuleList(hidden))
         self.mean, self.log_scale = mean, log_scale
+        self.context_layer = nn.Linear(context, self.hidden_features[0], bias=False) if context else None
         # A flow starts near the identity: small outputs, so that 50,000 of them do not blow up.
         self.mean.reset_parameters(0.1)
         self.log_scale.reset_parameters(0.1)
@@ -101,22 +107,38 @@ class MADE(nn.Module):
         """The two output layers: means and log scales."""
         return self.mean, self.log_scale
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_scale = self.unbounded(x)
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        mean, log_scale = self.unbounded(x, context)
         return mean, log_scale.clamp(-self.bound, self.bound)
 
-    def unbounded(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def unbounded(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """μ, and α before it is clamped."""
-        last = self.activations(x)[-1]
+        last = self.activations(x, context)[-1]
         return self.mean(last), self.log_scale(last)
 
-    def activations(self, x: Tensor) -> list[Tensor]:
+    def activations(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """The values of the hidden layers, from the input up, each (batch, units)."""
-        values = []
+        shift, values = self.context_shift(context, len(x)), []
         for layer in self.hidden:
-            x = torch.relu(layer(x))
+            x = layer(x)
+            if shift is not None:  # the first layer only
+                x, shift = x + shift, None
+            x = torch.relu(x)
             values.append(x)
         return values
+
+    def context_shift(self, context: Tensor | None, batch: int) -> Tensor | None:
+        """What the context adds to the first hidden layer before its ReLU, (batch, units); None without one.
+
+        Raises:
+            ValueError: a context is missing, not expected, or of another shape.
+        """
+        if self.context_layer is None and context is None:
+            return None
+        if self.context_layer is None or context is None or context.shape != (batch, self.context):
+            got = None if context is None else tuple(context.shape)
+            raise ValueError(f"expected a context of shape ({batch}, {self.context}), got {got}")
+        return self.context_layer(context)
 
     def open_weights(self) -> int:
         """How many connections the masks leave open."""
@@ -135,13 +157,16 @@ class MADE(nn.Module):
         """The same function in the given layout, as a new module with weights of its own."""
         with torch.random.fork_rng(devices=[]):
             shape = self.features, self.hidden_features
-            other = MADE(*shape, layout, self.degrees, rectangles=self.rectangles)
+            other = MADE(*shape, layout, self.degrees, rectangles=self.rectangles, context=self.context)
         other = other.to(device=self.mean.bias.device, dtype=self.mean.bias.dtype)
         other.bound = self.bound
         for source, target in zip(self.layers(), other.layers(), strict=True):
             target.load_dense(source.dense_weight().detach(), source.bias.detach())
             target.weight.requires_grad_(source.weight.requires_grad)
             target.bias.requires_grad_(source.bias.requires_grad)
+        if self.context_layer is not None and other.context_layer is not None:
+            other.context_layer.load_state_dict(self.context_layer.state_dict())
+            other.context_layer.requires_grad_(self.context_layer.weight.requires_grad)
         return other
 
 

@@ -31,43 +31,45 @@ class MAF(AutoregressiveFlow):
         True
     """
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, *, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map data to the base space.
 
         Args:
             x: (batch, D).
+            context: (batch, C) for a conditional flow.
 
         Returns:
             u of shape (batch, D), in the order of x, and log|det ∂u/∂x| of shape (batch,).
         """
         if self.blocks[0].layout == "dense" or x.device.type != "cpu":
-            u, log_scales = self._transform(x)
+            u, log_scales = self._transform(x, context=context)
             return u, -sum((alpha.sum(1) for alpha in log_scales), x.new_zeros(len(x)))
         x, log_det = self._features_first(x), x.new_zeros(len(x))
         for k, block in enumerate(self.blocks):
             reverse = k + 1 < len(self.blocks)
-            x, total = affine_fused(x, *block.unbounded(x), block.bound, reverse)
+            x, total = affine_fused(x, *block.unbounded(x, context), block.bound, reverse)
             log_det = log_det - total
         return self._restore_order(x), log_det
 
-    def _transform(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def _transform(self, x: Tensor, *, context: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
         """The readable form: u in the order of x, and each block's α in that block's own order."""
         x, log_scales = self._features_first(x), []
         for k, block in enumerate(self.blocks):
             if k:
                 x = x.flip(1)
-            x, alpha = affine_plain(x, *block.unbounded(x), block.bound)
+            x, alpha = affine_plain(x, *block.unbounded(x, context), block.bound)
             log_scales.append(alpha)
         return self._restore_order(x), log_scales
 
     @torch.no_grad()
-    def inverse(self, u: Tensor, method: str = "staged") -> Tensor:
+    def inverse(self, u: Tensor, method: str = "staged", *, context: Tensor | None = None) -> Tensor:
         """Map the base space to data: the x with forward(x) = u.
 
         Args:
             u: (batch, D), in the order of x.
             method: ``"staged"``, one stage per distinct hidden degree, ``"naive"``, D passes through
                 every block, or ``"jacobi"``, passes until nothing changes. All are exact.
+            context: (batch, C) for a conditional flow.
 
         Returns:
             x of shape (batch, D), without a gradient.
@@ -76,7 +78,7 @@ class MAF(AutoregressiveFlow):
         self._check(u)
         x = self._restore_order(u)
         for k in reversed(range(len(self.blocks))):
-            x = solve(self.blocks[k], x)
+            x = solve(self.blocks[k], x, context=context)
             if k:
                 x = x.flip(1)
         return x

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.data.source import load_capsules, load_pair
 from hw2lib.errors import UserError
 from hw2lib.runs.folder import commit, record
@@ -22,11 +23,18 @@ from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstr
 from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
 from .likelihood import RECORDED_FILES as LIKELIHOOD_FILES
 from .likelihood import run_likelihood
+from .local import PROFILES as LOCAL_PROFILES
+from .local import RECORDED_FILES as LOCAL_FILES
+from .local import run_local, run_local_ablations
+from .local_selection import RECORDED_FILES as LOCAL_SELECTION_FILES
+from .local_selection import run_local_selection
 from .maf import RECORDED_FILES, train_maf
 from .photographs import RECORDED_FILES as PHOTOGRAPHS_FILES
 from .photographs import run_photographs
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
 from .pixel_comparison import run_pixel_comparison
+from .samples import RECORDED_FILES as SAMPLES_FILES
+from .samples import run_sample_variation
 from .toys import GEOMETRY_PROFILES, MOVES_PROFILES, ToyConfig, run_geometry, run_moves
 from .toys import RECORDED_FILES as TOY_FILES
 from .trained import cyclegan_config
@@ -83,6 +91,14 @@ def _likelihood(profile: str, seed: int, data: Path | None, out: Path, device: s
     return run_likelihood(config, flow_run, load_capsules(data, config.size), out, device)
 
 
+def _samples(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    flow_run = _flow_of_the_seed(profile, seed, data, out, device)
+    if flow_run is None:
+        return False
+    config = named_profile(profile).model_copy(update={"seed": seed})
+    return run_sample_variation(config, flow_run, load_capsules(data, config.size), out)
+
+
 def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     """With the flow of the job maf-capsule, which is trained first where it is not there."""
     flow_run = _flow_of_the_seed(profile, seed, data, out, device)
@@ -104,6 +120,25 @@ def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, 
     config = named_profile(profile, FLOW_RECONSTRUCTION_PROFILES).model_copy(update={"seed": seed})
     category = load_capsules(data, config.size)
     return run_flow_reconstruction(config, category, out, device)
+
+
+def _local(size: int, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = _local_config(size, profile, seed)
+    return run_local(config, load_capsules(data, config.size), out, device)
+
+
+def _local_ablations(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = _local_config(256, profile, seed)
+    return run_local_ablations(config, load_capsules(data, config.size), out, device)
+
+
+def _local_config(size: int, profile: str, seed: int) -> LocalConfig:
+    config = named_profile(profile, LOCAL_PROFILES).model_copy(update={"seed": seed})
+    return config.model_copy(update={"size": size}) if profile == "paper" else config
+
+
+def _local_selection(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    return run_local_selection(profile, seed, data, out)
 
 
 def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -148,10 +183,15 @@ JOBS = {
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
     "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
     "likelihood-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", LIKELIHOOD_FILES, _likelihood),
+    "samples-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", SAMPLES_FILES, _samples),
     "vae-capsule": Job((0, 1, 2), "mvtec/capsule", VAE_FILES, _vae),
     "flow-reconstruction-capsule": Job(
         (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction
     ),
+    "local-capsule-256": Job((0, 1, 2, 3, 4), "mvtec/capsule", LOCAL_FILES, partial(_local, 256)),
+    "local-capsule-128": Job((0, 1, 2, 3, 4), "mvtec/capsule", LOCAL_FILES, partial(_local, 128)),
+    "local-ablations-capsule": Job((0,), "mvtec/capsule", LOCAL_FILES, _local_ablations),
+    "local-selection": Job((0,), "mvtec/capsule", LOCAL_SELECTION_FILES, _local_selection),
     "cyclegan-apple2orange": _cyclegan_job("apple2orange", "apple2orange"),
     "cyclegan-summer2winter": _cyclegan_job("summer2winter", "summer2winter_yosemite"),
     "photographs-grid": Job((0,), "", PHOTOGRAPHS_FILES, _photographs),

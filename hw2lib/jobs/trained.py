@@ -7,6 +7,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.cyclegan import CycleGAN
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
@@ -28,6 +29,7 @@ from hw2lib.vae import VAE
 
 # The settings of each kind of run, and one that no other kind has.
 _KINDS: dict[str, tuple[type[RunSettings], str]] = {
+    "local": (LocalConfig, "densities"),  # before the flow, whose settings it has too
     "maf": (MAFConfig, "transforms"),
     "vae": (VAEConfig, "latent"),
     "cyclegan": (CycleGANConfig, "cycle"),

@@ -51,6 +51,11 @@ def load_weights(path: Path, module: nn.Module) -> None:
     _take_weights(path, module, _load(path)[0])
 
 
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name; UserError if it is missing or damaged."""
+    return _load(path)[0]
+
+
 def save_training_state(out: Path, state: TrainingState) -> None:
     """Write the weights of every network, optimizer moments and the loop's position.
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from hw2lib.errors import UserError
 from hw2lib.memory import require_memory
-from hw2lib.schema import parse_json, shortened, validated_model
+from hw2lib.schema import RunSettings, parse_json, shortened, validated_model
 
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Natural = Annotated[int, Field(ge=0, lt=2**31)]
@@ -16,16 +16,6 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 # Seeds of single steps are made from it, and have to fit into 64 bits.
 Seed = Annotated[int, Field(ge=0, lt=2**30)]
-
-
-class RunSettings(BaseModel):
-    """Settings of a run: no unknown name, and every number finite."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    def least_bytes(self) -> int:
-        """What a model of these settings takes at least, its weights and what one batch becomes."""
-        return 0
 
 
 Settings = TypeVar("Settings", bound=RunSettings)

@@ -212,12 +212,13 @@ def test_nothing_sticks_out(visits, width):
 
 @pytest.mark.parametrize("language", DIRECTION)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_code_shows_in_full_in_a_narrow_window(address, browser, language, path):
+def test_code_and_formulas_show_in_full_in_a_narrow_window(address, browser, language, path):
     set_window(browser, *NARROW)
     browser.get(f"{address}/{language}/notebooks/{path.stem}.html")
     browser.execute_async_script(READY)
     browser.execute_async_script(LAID_OUT, NARROW[0])
-    cut = """return [...document.querySelectorAll('.cell pre')].filter(e => e.scrollWidth > e.clientWidth)
+    cut = """return [...document.querySelectorAll('.cell pre, mjx-container[display=true]')]
+        .filter(e => e.scrollWidth > e.clientWidth + 1)
         .map(e => `${e.scrollWidth} > ${e.clientWidth}: ${e.textContent.slice(0, 60)}`)"""
     assert browser.execute_script(cut) == []
 

@@ -2,10 +2,14 @@
 
 import http.server
 import re
+import shutil
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from untrained import write_runs
 
 
 @pytest.fixture
@@ -57,3 +61,15 @@ def server(monkeypatch):
         state.url = f"http://127.0.0.1:{httpd.server_port}/capsule.tar.xz"
         yield state
         httpd.shutdown()
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory) -> Path:
+    """A folder with a run of each kind, ``maf``, ``vae`` and ``cyclegan``; the weights are as drawn."""
+    return write_runs(tmp_path_factory.mktemp("untrained"))
+
+
+@pytest.fixture
+def untrained_copy(untrained, tmp_path) -> Callable[[str], Path]:
+    """A function that copies one of these runs, to be damaged."""
+    return lambda kind: Path(shutil.copytree(untrained / kind, tmp_path / kind))

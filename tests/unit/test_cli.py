@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 import hw2lib
-from hw2lib.claims import load_ledger, results
+from hw2lib.claims import is_bookkeeping, load_ledger, results
 from hw2lib.cli import main, progress
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.maf import RECORDED_FILES
@@ -170,11 +170,14 @@ def test_claims_are_printed_for_people_and_programs(hw2):
     assert code == 0
     rows, ledger = json.loads(printed), load_ledger()
     assert [row["id"] for row in rows] == [entry["id"] for entry in ledger]
-    assert all(set(row) == {"id", "notebook", "verdict", "evidence", "values", "conditions"} for row in rows)
+    keys = {"id", "notebook", "kind", "verdict", "evidence", "values", "conditions", "rules"}
+    assert all(set(row) == keys for row in rows)
     found = results()
     assert all(row["verdict"] == found[row["id"]].verdict for row in rows)
     code, printed, _ = hw2("claims")
     assert code == 0 and all(entry["id"] in printed for entry in ledger)
+    listed = sum(is_bookkeeping(entry) for entry in ledger)
+    assert printed.rstrip().endswith(f"bookkeeping, not counted: {listed}")
 
 
 def test_version_and_help(hw2):
@@ -205,7 +208,7 @@ def test_stand_ins_can_be_written_and_trained_on(hw2, tmp_path):
 def test_reproducing_hands_on_what_it_is_told(hw2, monkeypatch):
     told = []
 
-    def recorder(profile, only, data, runs, device):
+    def recorder(profile, only, data, runs, device, allow_dirty):
         told.append((profile, only, data, runs, device))
         yield "one"
         yield "two"

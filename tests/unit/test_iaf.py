@@ -123,9 +123,9 @@ def passes(monkeypatch) -> list[int]:
     """Counts how often a whole network is run."""
     counted, original = [0], MADE.activations
 
-    def counting(made, x):
+    def counting(made, *arguments):
         counted[0] += 1
-        return original(made, x)
+        return original(made, *arguments)
 
     monkeypatch.setattr(MADE, "activations", counting)
     return counted

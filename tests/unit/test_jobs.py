@@ -10,6 +10,7 @@ from hw2lib.errors import UserError
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.baselines import BASELINES_PROFILES
 from hw2lib.jobs.flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES
+from hw2lib.jobs.local import PROFILES as LOCAL_PROFILES
 from hw2lib.jobs.maf import RECORDED_FILES
 from hw2lib.runs.folder import write_json
 from hw2lib.runs.manifest import checksums, read_manifest
@@ -23,7 +24,11 @@ RUNS = {
     "baselines-capsule": ("run_baselines", BASELINES_PROFILES),
     "pixels-capsule": ("run_pixel_comparison", BASELINES_PROFILES),
     "likelihood-capsule": ("run_likelihood", PROFILES),
+    "samples-capsule": ("run_sample_variation", PROFILES),
     "flow-reconstruction-capsule": ("run_flow_reconstruction", FLOW_RECONSTRUCTION_PROFILES),
+    "local-capsule-256": ("run_local", LOCAL_PROFILES),
+    "local-capsule-128": ("run_local", LOCAL_PROFILES),
+    "local-ablations-capsule": ("run_local_ablations", LOCAL_PROFILES),
     **{name: ("train_cyclegan", CYCLEGAN_PROFILES) for name in jobs.JOBS if name.startswith("cyclegan-")},
 }
 RESUMED = ("train_maf", "train_vae", "train_cyclegan")
@@ -131,7 +136,14 @@ SMALL = {"photographs-grid", "toy-geometry", "toy-moves"}
 
 
 def test_no_job_is_left_out():
-    assert RUNS.keys() | SMALL == jobs.JOBS.keys()
+    assert RUNS.keys() | SMALL | {"local-selection"} == jobs.JOBS.keys()
+
+
+def test_the_selection_of_settings_is_given_a_folder_and_reads_it_by_itself(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(jobs, "run_local_selection", lambda *arguments: calls.append(arguments) or True)
+    assert jobs.JOBS["local-selection"].run("quick", 3, tmp_path / "set", tmp_path / "out", "cpu")
+    assert calls == [("quick", 3, tmp_path / "set", tmp_path / "out")]
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["new", "begun"])
@@ -155,7 +167,8 @@ def test_a_job_hands_on_seed_folder_device_and_whether_to_resume(handed_on, tmp_
     if "device" in arguments:
         assert arguments["device"] == "cpu"
     else:
-        assert run in ("run_baselines", "run_pixel_comparison"), "these have nothing for a GPU"
+        without = ("run_baselines", "run_pixel_comparison", "run_sample_variation")
+        assert run in without, "these have nothing for a GPU"
     reader, wanted = arguments["data"]
     assert wanted["size"] == expected.size
     if run == "train_cyclegan":

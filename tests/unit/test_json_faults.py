@@ -2,34 +2,20 @@
 
 import json
 import os
-import shutil
-from pathlib import Path
 
 import pytest
 from faults import cases, fault
+from untrained import CONFIGS, LOADERS
 
 from hw2lib import memory
 from hw2lib.errors import UserError
 from hw2lib.jobs.evaluate import is_evaluated
 from hw2lib.jobs.trained import load_cyclegan, load_flow, load_vae, run_kind
-from hw2lib.runs.checkpoint import AVERAGE, MODEL, save_weights
-from hw2lib.runs.cyclegan_checkpoint import snapshot
-from hw2lib.runs.folder import prepare, write_json
+from hw2lib.runs.folder import prepare
 from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun
 from hw2lib.runs.schema import CycleGANMetrics, Environment, Settings
 from hw2lib.schema import read_json
-from hw2lib.training.cyclegan import build_cyclegan
-from hw2lib.training.maf import build_maf
-from hw2lib.training.settings import CycleGANConfig, MAFConfig, VAEConfig
-from hw2lib.training.vae import build_vae
 
-CONFIGS = {
-    "maf": MAFConfig(size=8, hidden_features=(8,), transforms=2),
-    "vae": VAEConfig(size=8, channels=(4,), latent=2),
-    "cyclegan": CycleGANConfig(size=32, blocks=1, features=2),
-}
-LOADERS = {"maf": load_flow, "vae": load_vae, "cyclegan": load_cyclegan}
-ENVIRONMENT = {"data": {"name": "a", "checksum": "b"}, "device": "c", "libraries": {"torch": "2"}}
 CONTENTS = {
     "5": "a number",
     "null": "null",
@@ -59,26 +45,6 @@ NAMED = "One line names the file; nothing is built."
 READERS = {"config.json": Settings, "environment.json": Environment, "metrics.json": CycleGANMetrics}
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> Path:
-    """A folder per kind of run, with weights as drawn."""
-    root = tmp_path_factory.mktemp("runs")
-    for kind, config in CONFIGS.items():
-        (root / kind).mkdir()
-        write_json(root / kind / "config.json", config.model_dump())
-        write_json(root / kind / "environment.json", ENVIRONMENT)
-    save_weights(root / "maf" / MODEL, build_maf(CONFIGS["maf"]))
-    save_weights(root / "maf" / AVERAGE, build_maf(CONFIGS["maf"]))
-    save_weights(root / "vae" / MODEL, build_vae(CONFIGS["vae"]))
-    save_weights(snapshot(root / "cyclegan", 1), build_cyclegan(CONFIGS["cyclegan"]))
-    return root
-
-
-@pytest.fixture
-def copy(runs, tmp_path):
-    return lambda kind: Path(shutil.copytree(runs / kind, tmp_path / kind))
-
-
 def one_line(call, *arguments) -> str:
     with pytest.raises(UserError) as caught:
         call(*arguments)
@@ -94,9 +60,9 @@ def test_a_file_of_another_form_is_named(tmp_path, name, text):
 
 
 @pytest.mark.parametrize("text", CONTENTS, ids=CONTENTS.values())
-def test_all_readers_name_it(copy, text):
+def test_all_readers_name_it(untrained_copy, text):
     """Those that load a model, go on with a run, evaluate it, and show its record."""
-    run = copy("cyclegan")
+    run = untrained_copy("cyclegan")
     (run / "config.json").write_text(text, "utf-8")
     for call in (run_kind, load_flow, load_vae, load_cyclegan, lambda run: RecordedRun(run).config):
         assert one_line(call, run).startswith(f"{run}")
@@ -136,8 +102,8 @@ OTHER_SIZES = {
     "kind, name, value",
     cases("json", "The header of the weights says otherwise, in one line; nothing is built.", OTHER_SIZES),
 )
-def test_settings_are_compared_with_the_header_first(copy, monkeypatch, kind, name, value):
-    run = copy(kind)
+def test_settings_are_compared_with_the_header_first(untrained_copy, monkeypatch, kind, name, value):
+    run = untrained_copy(kind)
     config = read_json(run / "config.json") | {name: value}
     (run / "config.json").write_text(json.dumps(config), "utf-8")
     monkeypatch.setattr("hw2lib.jobs.trained.load_weights", lambda *_: pytest.fail("was built"))
@@ -148,8 +114,8 @@ def test_settings_are_compared_with_the_header_first(copy, monkeypatch, kind, na
     "json", "size=100000 in config.json", "config.json is edited", "The memory that it would need is said."
 )
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_a_size_that_no_machine_holds_allocates_nothing(copy, monkeypatch, kind):
-    run = copy(kind)
+def test_a_size_that_no_machine_holds_allocates_nothing(untrained_copy, monkeypatch, kind):
+    run = untrained_copy(kind)
     config = read_json(run / "config.json") | {"size": 100_000_000}
     (run / "config.json").write_text(json.dumps(config), "utf-8")
     monkeypatch.setattr(memory, "machine_bytes", lambda: 10**12)
@@ -158,8 +124,8 @@ def test_a_size_that_no_machine_holds_allocates_nothing(copy, monkeypatch, kind)
 
 @fault("json", "NaN or null in config.json", "config.json is edited", NAMED)
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "null", '"1e-4"', "true", "[]"])
-def test_settings_of_a_run_are_finite_numbers(copy, value):
-    run = copy("maf")
+def test_settings_of_a_run_are_finite_numbers(untrained_copy, value):
+    run = untrained_copy("maf")
     text = (run / "config.json").read_text("utf-8")
     (run / "config.json").write_text(text.replace("0.0001", value), "utf-8")
     assert value in (run / "config.json").read_text("utf-8")
@@ -181,8 +147,8 @@ def test_what_is_no_plain_file_is_not_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_a_run_that_is_whole_is_loaded(runs, kind):
-    model, config = LOADERS[kind](runs / kind)
+def test_a_run_that_is_whole_is_loaded(untrained, kind):
+    model, config = LOADERS[kind](untrained / kind)
     assert config == CONFIGS[kind] and next(model.parameters()).device.type == "cpu"
 
 

@@ -41,12 +41,18 @@ def _table_of(made: MADE) -> np.ndarray:
     return _TABLES[made]
 
 
-def compiled_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> Tensor:
+def compiled_inverse(
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
+) -> Tensor:
     """The same y as ``staged_inverse`` gives for one sample in float32 or float64; (1, D)."""
     g = given.detach().reshape(-1).numpy()
     y = np.empty(made.features, g.dtype)
     values = y, *(np.empty(n, g.dtype) for n in made.hidden_features)
     hidden, heads = ([_memory(layer) for layer in layers] for layers in (made.hidden, made.heads))
+    shift = made.context_shift(context, 1)
+    if shift is not None:  # for one sample it is one more bias
+        weight, rows, bias = hidden[0]
+        hidden[0] = weight, rows, bias + shift.detach()[0].numpy()
     bound = g.dtype.type(made.bound)
     _solve(_table_of(made), tuple(hidden), tuple(heads), values, g, bound, normalizing)
     return torch.from_numpy(y)[None]

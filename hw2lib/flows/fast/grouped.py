@@ -71,23 +71,37 @@ def _group(stages: Sequence[Stage]) -> Group:
     return Group(ranges, tuple(stage_rows))
 
 
-def grouped_inverse(made: MADE, given: Tensor, normalizing: bool = False) -> Tensor:
+def grouped_inverse(
+    made: MADE, given: Tensor, normalizing: bool = False, context: Tensor | None = None
+) -> Tensor:
     """The same y as ``staged_inverse`` gives, for float32 and float64 on the CPU; (batch, D)."""
+    added = made.context_shift(context, len(given))
+    shift = None if added is None else added.detach().t().numpy()
     rows = given.detach().t().contiguous().numpy()
     values = [np.empty((n, rows.shape[1]), rows.dtype) for n in (made.features, *made.hidden_features)]
     for group in inverse_groups(made):
-        _solve(group, made, rows, values, _normalize if normalizing else _scale_and_shift)
+        _solve(group, made, rows, values, shift, _normalize if normalizing else _scale_and_shift)
     return torch.from_numpy(values[0]).t()
 
 
 def _solve(
-    group: Group, made: MADE, given: np.ndarray, values: list[np.ndarray], transform: Callable[..., None]
+    group: Group,
+    made: MADE,
+    given: np.ndarray,
+    values: list[np.ndarray],
+    shift: np.ndarray | None,
+    transform: Callable[..., None],
 ) -> None:
-    """Fill in the group's hidden units and outputs; ``values`` are y and the hidden layers."""
+    """Fill in the group's hidden units and outputs; ``values`` are y and the hidden layers.
+
+    ``shift`` is what a context adds to the first hidden layer.
+    """
     added = [v[lo:hi] for v, (lo, hi) in zip(values, group.ranges, strict=False)]
     hidden = []
     for k, layer in enumerate(made.hidden):
         corner, old = _parts(layer, group.ranges[k : k + 2], values[k])
+        if shift is not None and k == 0 and len(old):
+            old += shift[slice(*group.ranges[1])]
         hidden.append((corner, old, added[k], added[k + 1]))
     heads = [_parts(layer, group.ranges[-2:], values[-1]) for layer in (made.mean, made.log_scale)]
     corner, old = (np.stack(parts) for parts in zip(*heads, strict=True))

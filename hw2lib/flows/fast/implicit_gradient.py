@@ -27,18 +27,19 @@ from .grouped import Group, Range, inverse_groups
 Array = Any  # of NumPy or Torch: only what both know is used
 
 
-def solve_block(made: MADE, x: Tensor) -> tuple[Tensor, Tensor]:
+def solve_block(made: MADE, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """u with u_i = (x_i − μ_i(u_{<i}))·exp(−α_i(u_{<i})), and α(u); differentiable once.
 
     Args:
         made: the block.
         x: (batch, D).
+        context: (batch, C) of a conditional block.
 
     Returns:
         u and α, each (batch, D); log|det ∂u/∂x| is −Σ_i α_i.
     """
-    solution = staged_inverse(made, x.detach(), normalizing=True)
-    hidden = made.activations(solution)
+    solution = staged_inverse(made, x.detach(), normalizing=True, context=context)
+    hidden = made.activations(solution, context)
     log_scale = made.log_scale(hidden[-1])
     u, alpha = affine_plain(x, made.mean(hidden[-1]), log_scale, made.bound)
     if not torch.is_grad_enabled():
