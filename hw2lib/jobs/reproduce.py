@@ -8,7 +8,7 @@ from pathlib import Path
 from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.data.source import load_capsules, load_pair
 from hw2lib.errors import UserError
-from hw2lib.runs.folder import commit, record
+from hw2lib.runs.folder import commit, has_checkpoint, record
 from hw2lib.runs.manifest import write_manifest
 from hw2lib.runs.reader import paper_root
 from hw2lib.training.devices import gpu_settings, resolve_device
@@ -17,7 +17,7 @@ from hw2lib.training.settings import profile as named_profile
 
 from .baselines import BASELINES_PROFILES, run_baselines
 from .baselines import RECORDED_FILES as BASELINES_FILES
-from .cyclegan import recorded_files, train_cyclegan
+from .cyclegan import recorded_files, run_cyclegan
 from .evaluate import evaluate_run, is_evaluated
 from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstruction
 from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
@@ -28,7 +28,7 @@ from .local import RECORDED_FILES as LOCAL_FILES
 from .local import run_local, run_local_ablations
 from .local_selection import RECORDED_FILES as LOCAL_SELECTION_FILES
 from .local_selection import run_local_selection
-from .maf import RECORDED_FILES, train_maf
+from .maf import RECORDED_FILES, run_maf
 from .photographs import RECORDED_FILES as PHOTOGRAPHS_FILES
 from .photographs import run_photographs
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
@@ -39,7 +39,7 @@ from .toys import GEOMETRY_PROFILES, MOVES_PROFILES, ToyConfig, run_geometry, ru
 from .toys import RECORDED_FILES as TOY_FILES
 from .trained import cyclegan_config
 from .vae import RECORDED_FILES as VAE_FILES
-from .vae import train_vae
+from .vae import run_vae
 
 
 def has_metrics(run: Path) -> bool:
@@ -66,7 +66,7 @@ class Job:
 def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile).model_copy(update={"seed": seed})
     category = load_capsules(data, config.size)
-    return train_maf(config, category, out, resume=(out / "state.json").exists(), device=device)
+    return run_maf(config, category, out, resume=has_checkpoint(out), device=device)
 
 
 def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -113,7 +113,7 @@ def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) 
 def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
     category = load_capsules(data, config.size)
-    return train_vae(config, category, out, resume=(out / "state.json").exists(), device=device)
+    return run_vae(config, category, out, resume=has_checkpoint(out), device=device)
 
 
 def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -142,7 +142,7 @@ def _local_selection(profile: str, seed: int, data: Path | None, out: Path, devi
 
 
 def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    resume = (out / "state.json").exists()
+    resume = has_checkpoint(out)
     if resume:  # in the precision in which it was begun
         config = cyclegan_config(out)
     else:
@@ -153,7 +153,7 @@ def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, 
     if has_metrics(out):  # of a run that ended before some measure was made
         evaluate_run(out, images, device)
         return True
-    return train_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
+    return run_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
 
 
 def _photographs(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:

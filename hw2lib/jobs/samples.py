@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from hw2lib.data import MVTecCategory
-from hw2lib.runs.folder import begin, prepare, write_json
+from hw2lib.runs.folder import begin, data_facts, holding_folder, write_json
 from hw2lib.runs.reader import RecordedRun
 from hw2lib.statistics.variation import principal_directions, variation
 from hw2lib.training.settings import MAFConfig
@@ -17,6 +17,7 @@ from hw2lib.training.settings import MAFConfig
 RECORDED_FILES = ("config.json", "environment.json", "metrics.json")
 
 
+@holding_folder
 def run_sample_variation(config: MAFConfig, flow_run: Path, data: MVTecCategory, out: Path) -> bool:
     """Measure how the samples on a flow's sheet (averaged weights, T = 1) vary, beside data and a null.
 
@@ -24,7 +25,6 @@ def run_sample_variation(config: MAFConfig, flow_run: Path, data: MVTecCategory,
     directions in which every second training image varies most, and in ``total``: of the ``samples``, of
     the other half of the training images (``data``) and of the ``null``, :func:`mean_with_noise`.
     """
-    prepare(out, resume=False)
     train = data.train.permute(0, 2, 3, 1).numpy()
     directions = principal_directions(train[::2])
     samples = RecordedRun(flow_run).sample_sheet()[0]
@@ -33,7 +33,7 @@ def run_sample_variation(config: MAFConfig, flow_run: Path, data: MVTecCategory,
         "data": train[1::2],
         "null": mean_with_noise(samples, np.random.default_rng(config.seed)),
     }
-    begin(out, config, torch.device("cpu"), data)
+    begin(out, config, torch.device("cpu"), data_facts(data))
     write_json(
         out / "metrics.json", {name: asdict(variation(images, directions)) for name, images in sets.items()}
     )

@@ -127,7 +127,7 @@ def test_interrupted_and_resumed(hw2, category, tmp_path, monkeypatch):
     wrong(hw2(*resume, "--seed", 1), "a resumed run keeps its settings")
     wrong(hw2(*resume, "--set", "epochs=3"), "a resumed run keeps its settings")
     assert hw2(*resume)[0] == 0
-    for name in ("model.safetensors", "average.safetensors", "scores.csv", "samples.png"):
+    for name in ("checkpoint.safetensors", "scores.csv", "samples.png"):
         assert (whole / name).read_bytes() == (out / name).read_bytes()
 
 
@@ -317,9 +317,9 @@ def test_wrong_sampling_and_scoring_is_named_and_leaves_nothing(hw2, run, catego
     wrong(hw2("score", run, "--data", category, "--weights", "best"), "--weights best")
     (category / "test" / "good" / "000.png").write_text("words")
     wrong(hw2("score", run, "--data", category), "good/000.png: cannot be read as an image")
-    model = run / "average.safetensors"
+    model = run / "checkpoint.safetensors"
     model.write_bytes(model.read_bytes()[:100])
-    wrong(hw2("sample", run), "average.safetensors: cannot be read as safetensors")
+    wrong(hw2("sample", run), "checkpoint.safetensors: cannot be read as safetensors")
     assert not list(Path.cwd().iterdir()) and not list(tmp_path.rglob("*.part"))
 
 
