@@ -6,7 +6,7 @@ import torch
 from scipy.stats import bootstrap
 
 from hw2lib.data.source import FOLDERS, load_pair
-from hw2lib.runs.folder import environment, prepare, write_json
+from hw2lib.runs.folder import environment, holding_folder, write_json
 from hw2lib.training.settings import CycleGANConfig
 from hw2lib.translation.spectra import grid_energies
 
@@ -15,6 +15,7 @@ PERIODS = (2, 4)
 RESAMPLES = 1000
 
 
+@holding_folder
 def run_photographs(config: CycleGANConfig, data: Path | None, out: Path) -> bool:
     """Measure the grid excess (book: eq-grid-excess) of the test photographs of both sets; no image is kept.
 
@@ -29,7 +30,6 @@ def run_photographs(config: CycleGANConfig, data: Path | None, out: Path) -> boo
     Returns:
         True; there is nothing to resume.
     """
-    prepare(out, resume=False)
     excess: dict[str, dict] = {}
     checksums = []
     for pair, folder in FOLDERS.items():

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from hw2lib.cyclegan.networks import ResnetGenerator, UnetGenerator
 from hw2lib.cyclegan.step import Objective
 from hw2lib.experiments import geometry
-from hw2lib.runs.folder import environment, prepare, write_json
+from hw2lib.runs.folder import begin, holding_folder, write_json
 from hw2lib.seeding import seeded_init
 
 RECORDED_FILES = ("config.json", "environment.json", "metrics.json")
@@ -35,6 +35,7 @@ GEOMETRY_PROFILES = {"quick": ToyConfig(steps=12), "paper": ToyConfig(steps=120)
 MOVES_PROFILES = {"quick": ToyConfig(steps=10), "paper": ToyConfig(steps=800)}
 
 
+@holding_folder
 def run_geometry(config: ToyConfig, out: Path) -> bool:
     """Train the small CycleGAN to recolour and to mirror under each choice of losses.
 
@@ -51,6 +52,7 @@ def run_geometry(config: ToyConfig, out: Path) -> bool:
     return _write(config, out, {"agreement": agreement})
 
 
+@holding_folder
 def run_moves(config: ToyConfig, out: Path) -> bool:
     """Teach ResNet and U-Net each task from pairs, and ask what the U-Net's skip connections carry.
 
@@ -76,8 +78,6 @@ def run_moves(config: ToyConfig, out: Path) -> bool:
 
 
 def _write(config: ToyConfig, out: Path, metrics: dict) -> bool:
-    prepare(out, resume=False)
-    write_json(out / "config.json", config.model_dump())
-    write_json(out / "environment.json", environment(torch.device("cpu"), DATA))
+    begin(out, config, torch.device("cpu"), DATA)
     write_json(out / "metrics.json", metrics)
     return True
