@@ -170,7 +170,7 @@ def _toy(
     device: str,
 ) -> bool:
     """A training that draws its own images."""
-    return run(named_profile(profile, profiles).model_copy(update={"seed": seed}), out)
+    return run(profiles[profile].model_copy(update={"seed": seed}), out)
 
 
 def _cyclegan_job(pair: str, folder: str) -> Job:

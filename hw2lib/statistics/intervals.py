@@ -39,8 +39,9 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Estimate:
         >>> str(mean_interval([1.0, 2.0, 3.0]))
         '2.00 [-0.48, 4.48]'
     """
-    found = stats.ttest_1samp(np.asarray(values, float), 0).confidence_interval(level)
-    return Estimate(float(np.mean(values)), float(found.low), float(found.high))
+    values = np.asarray(values, float)
+    found = stats.ttest_1samp(values, 0).confidence_interval(level)
+    return Estimate(float(values.mean()), float(found.low), float(found.high))
 
 
 def ratio_interval(numerators: ArrayLike, denominators: ArrayLike, level: float = 0.95) -> Estimate:
