@@ -16,7 +16,7 @@ from PIL import Image
 
 import hw2lib
 from hw2lib.claims import load_ledger, results
-from hw2lib.cli import main, progress
+from hw2lib.cli import progress
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.maf import RECORDED_FILES
 from hw2lib.runs.folder import read_json
@@ -30,24 +30,6 @@ TINY = [
     "epochs=2",
     "learning_rate=3.0e-3",
 ]
-
-
-@pytest.fixture
-def hw2(monkeypatch, capsys, tmp_path):
-    """Run the command in an empty folder; its exit code, and what it printed and complained."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hw2", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit:
-            main()
-        captured = capsys.readouterr()
-        return exit.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def training(data, out, *more, settings=TINY) -> list[object]:

@@ -1,7 +1,6 @@
 """Runs of the VAE: what they leave behind, that they resume to the bit, what they refuse, the command."""
 
 import signal
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,6 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from hw2lib.anomaly import vae_scores
-from hw2lib.cli import main
 from hw2lib.data import split_validation, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.flows import bits_per_dim
@@ -251,21 +249,6 @@ def test_the_kind_of_a_run_is_told(run, tmp_path):
 
 
 # The command
-
-
-@pytest.fixture
-def hw2(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["hw2", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit:
-            main()
-        captured = capsys.readouterr()
-        return exit.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def test_train_score_and_sample(hw2, category, tmp_path):
