@@ -2,7 +2,9 @@
 
 python book/notebooks.py store [NAME...]   execute the sources and store the .ipynb beside them
 python book/notebooks.py run [NAME...]     execute copies into _build/notebooks
-python book/notebooks.py check             fail if a source and its .ipynb have drifted apart
+python book/notebooks.py check             fail if a source and its .ipynb differ, and say which is newer
+python book/notebooks.py sync [NAME...]    take the newer one's edit over into the other
+                                           (--from source or notebook: the edit of that one)
 """
 
 import argparse
@@ -16,10 +18,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TypeVar
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from pairs import difference, differs, read_source, read_stored, sync, write_stored
 from PIL import Image
 
 from hw2lib.bilingual import EDITIONS
@@ -47,10 +49,10 @@ def sources(names: list[str]) -> list[Path]:
 
 def read(source: Path) -> nbformat.NotebookNode:
     """The notebook of a source, with the cell ids of the stored one, so that diffs stay small."""
-    notebook = jupytext.read(source, fmt="md:myst")
+    notebook = read_source(source)
     stored = source.with_suffix(".ipynb")
     if stored.exists():
-        old = nbformat.read(stored, as_version=4)
+        old = read_stored(stored)
         if len(old.cells) == len(notebook.cells):
             for cell, before in zip(notebook.cells, old.cells, strict=True):
                 cell.id = before.id
@@ -108,12 +110,21 @@ def recompress(notebook: nbformat.NotebookNode) -> None:
 
 
 def store(names: list[str]) -> None:
-    """Execute and store; committed outputs never show real data, so HW2_DATA is dropped."""
+    """Execute and store; committed outputs never show real data, so HW2_DATA is dropped.
+
+    Nothing is stored over an edit: the two files of each pair have to agree, and stay as they are meanwhile.
+    """
     os.environ.pop("HW2_DATA", None)
+    if lines := [difference(source) for source in sources(names) if differs(source)]:
+        sys.exit("\n".join(["nothing is run: a pair differs", *lines]))
     for source in sources(names):
+        pair = source, source.with_suffix(".ipynb")
+        before = [path.read_bytes() if path.exists() else None for path in pair]
         notebook = wait_for(execute(source))
         recompress(notebook)
-        nbformat.write(notebook, source.with_suffix(".ipynb"))
+        if before != [path.read_bytes() if path.exists() else None for path in pair]:
+            sys.exit(f"{source.stem}: was edited while it ran; its outputs are not stored")
+        write_stored(notebook, pair[1])
 
 
 def run(names: list[str]) -> None:
@@ -143,33 +154,28 @@ def run(names: list[str]) -> None:
 
 def drifted() -> list[str]:
     """Names of the notebooks whose source and .ipynb differ in a cell's kind, text, tags or caption."""
-
-    def facts(notebook: nbformat.NotebookNode) -> list[tuple]:
-        return [
-            (c.cell_type, c.source, tuple(c.metadata.get("tags", ())), c.metadata.get("mystnb"))
-            for c in notebook.cells
-        ]
-
-    names = []
-    for source in sources([]):
-        stored = source.with_suffix(".ipynb")
-        if not stored.exists() or facts(nbformat.read(stored, as_version=4)) != facts(read(source)):
-            names.append(source.stem)
-    return names
+    return [s.stem for s in sources([]) if not s.with_suffix(".ipynb").exists() or differs(s)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("action", choices=("store", "run", "check"))
+    parser.add_argument("action", choices=("store", "run", "check", "sync"))
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--from", dest="side", choices=("source", "notebook"), help="the side that is right")
     options = parser.parse_args()
     wait_passively()  # for the kernels, which inherit it
     if options.action == "check":
-        names = drifted()
-        if names:
-            sys.exit(f"source and stored notebook differ: {', '.join(names)}; run make rerun")
+        if names := drifted():
+            there = [source for source in sources(names) if source.with_suffix(".ipynb").exists()]
+            new = sorted(set(names) - {source.stem for source in there})
+            lines = [f"{name}: not stored yet: `python book/notebooks.py store {name}`" for name in new]
+            sys.exit("\n".join([*lines, *map(difference, there)]))
+    elif options.action == "sync":
+        for source in sources(options.names):
+            sides = {"source": source, "notebook": source.with_suffix(".ipynb"), None: None}
+            print(sync(source, sides[options.side]))
     else:
         {"store": store, "run": run}[options.action](options.names)
 

@@ -1,12 +1,13 @@
 """The ledger: what the report claims, what was measured, and whether the claim holds.
 
 ``book/claims.yml`` is source only: a claim's statement, how it is checked, and a sentence of evidence
-with named places, in both languages. A notebook cell checks the claim against what it has just
+with named places, in both languages; ``kind: bookkeeping`` for a claim that is listed and not counted
+among the verdicts. A notebook cell checks the claim against what it has just
 measured (:func:`check_claim`); verdict and values live in that cell's output and nowhere else. Boxes,
 ledger and ``hw2 claims`` put the two together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -44,6 +45,11 @@ class Verdict(StrEnum):
     CORRECTED = "holds with a correction"
     DEPENDS = "depends"
     FAILS = "does not hold"
+
+
+def is_bookkeeping(entry: Mapping[str, Any]) -> bool:
+    """Whether a claim only says that something is there, or as the report has it: listed, not judged."""
+    return entry.get("kind") == "bookkeeping"
 
 
 @dataclass(frozen=True)
@@ -197,9 +203,20 @@ def results(notebooks: Path | None = None) -> dict[str, ClaimResult]:
     return found
 
 
-def as_row(entry: Mapping[str, Any], result: ClaimResult | None) -> dict[str, Any]:
-    """A claim and its result for programs, as ``hw2 claims --json`` prints them."""
+def count_verdicts(
+    entries: Iterable[Mapping[str, Any]], found: Mapping[str, ClaimResult]
+) -> dict[Verdict, int]:
+    """How many of the claims came out each way, bookkeeping left out."""
+    judged = [found[e["id"]].verdict for e in entries if e["id"] in found and not is_bookkeeping(e)]
+    return {verdict: judged.count(verdict) for verdict in Verdict}
+
+
+def as_row(
+    entry: Mapping[str, Any], result: ClaimResult | None, rules: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """A claim, its result and its rules for programs, as ``hw2 claims --json`` prints them."""
     row = {"id": entry["id"], "notebook": entry["notebook"], "verdict": None, "evidence": None}
+    row |= {"kind": entry.get("kind", "verdict"), "rules": list(rules)}
     if result is None:
         return row | {"values": {}, "conditions": {}}
     return row | {

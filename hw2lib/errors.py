@@ -38,3 +38,7 @@ def refusal(call: Callable[[], object], *errors: type[Exception]) -> str:
     except errors as error:
         return f"`{type(error).__name__}: {error}`"
     raise ValueError("the call went through")
+
+
+class Stopped(Exception):
+    """A person stopped the work; the message says what is left of it."""

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from hw2lib.jobs.trained import load_cyclegan, load_flow, load_vae
-from hw2lib.runs.checkpoint import AVERAGE, MODEL, save_weights
-from hw2lib.runs.cyclegan_checkpoint import snapshot
+from hw2lib.runs.checkpoint import AVERAGE, MODEL, TrainingState, save_checkpoint, save_weights, snapshot
 from hw2lib.runs.folder import write_json
 from hw2lib.training.cyclegan import build_cyclegan
 from hw2lib.training.maf import build_maf
@@ -26,8 +25,8 @@ def write_runs(root: Path) -> Path:
         (root / kind).mkdir()
         write_json(root / kind / "config.json", config.model_dump())
         write_json(root / kind / "environment.json", ENVIRONMENT)
-    save_weights(root / "maf" / MODEL, build_maf(CONFIGS["maf"]))
-    save_weights(root / "maf" / AVERAGE, build_maf(CONFIGS["maf"]))
-    save_weights(root / "vae" / MODEL, build_vae(CONFIGS["vae"]))
+    flows = {part: build_maf(CONFIGS["maf"]) for part in (MODEL, AVERAGE)}
+    save_checkpoint(root / "maf", TrainingState(flows, {}))
+    save_checkpoint(root / "vae", TrainingState({MODEL: build_vae(CONFIGS["vae"])}, {}))
     save_weights(snapshot(root / "cyclegan", 1), build_cyclegan(CONFIGS["cyclegan"]))
     return root

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hw2lib.claims import ClaimResult, Verdict
+from hw2lib.bilingual import localize
+from hw2lib.claims import ClaimResult, Verdict, count_verdicts, is_bookkeeping
+from hw2lib.protocol import provenance
 
 VERDICTS = {
     Verdict.HOLDS: {"fa": "برقرار است", "en": "holds", "class": "claim-holds"},
@@ -15,6 +17,18 @@ VERDICTS = {
     Verdict.DEPENDS: {"fa": "بستگی دارد", "en": "depends", "class": "claim-depends"},
     Verdict.FAILS: {"fa": "برقرار نیست", "en": "does not hold", "class": "claim-fails"},
 }
+# Behind the number of claims with that verdict.
+COUNTED = {
+    Verdict.HOLDS: {"fa": "برقرار است", "en": "hold"},
+    Verdict.CORRECTED: {"fa": "با یک اصلاح برقرار است", "en": "hold with a correction"},
+    Verdict.DEPENDS: {"fa": "به شرایط بستگی دارد", "en": "depend on conditions"},
+    Verdict.FAILS: {"fa": "برقرار نیست", "en": "do not hold"},
+}
+# A claim that only says what is there is listed under these words, and is no verdict.
+BOOKKEEPING = {
+    True: {"fa": "ثبتی: مطابق گزارش", "en": "bookkeeping: as reported", "class": "claim-open"},
+    False: {"fa": "ثبتی: با گزارش تفاوت دارد", "en": "bookkeeping: not as reported", "class": "claim-open"},
+}
 WORDS = {
     "fa": {
         "claim": "ادعا",
@@ -25,6 +39,11 @@ WORDS = {
         "open": "باز",
         "place": "جای آن در گزارش",
         "statement": "متن ادعا",
+        "rule": "قاعدهٔ `{rule}`: ثبت در `{commit}`",
+        "records": "؛ اجراهای ضبط‌شده از {commits}",
+        "counts": "از {all} ادعا {counts}. {listed} ردیف ثبتی است: تنها می‌گوید که چیزی در گزارش هست "
+        "یا تنظیم‌ها با آن می‌خوانند، و حکم شمرده نمی‌شود.",
+        "separator": "، ",
     },
     "en": {
         "claim": "Claim",
@@ -35,6 +54,11 @@ WORDS = {
         "open": "open",
         "place": "Place in the report",
         "statement": "Statement",
+        "rule": "Rule `{rule}`: committed in `{commit}`",
+        "records": "; records made from {commits}",
+        "counts": "Of {all} claims, {counts}. {listed} rows are bookkeeping: they say only that something "
+        "is in the report, or that settings agree with it, and are not counted as verdicts.",
+        "separator": ", ",
     },
 }
 
@@ -43,9 +67,40 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def shown_verdict(claim: Mapping[str, Any], result: ClaimResult) -> dict[str, str]:
+    """Words and class of what became of a claim."""
+    if is_bookkeeping(claim):
+        return BOOKKEEPING[result.verdict is Verdict.HOLDS]
+    return VERDICTS[result.verdict]
+
+
+def rule_markdown(id: str, language: str) -> list[str]:
+    """For each rule of a claim that was written down beforehand, its commit beside those of the records."""
+    words, lines = WORDS[language], []
+    for found in provenance(id):
+        line = words["rule"].format(rule=found.rule, commit=found.rule_commit)
+        if found.record_commits:
+            commits = words["separator"].join(f"`{commit}`" for commit in found.record_commits)
+            line += words["records"].format(commits=commits)
+        lines.append(f"{line}.")
+    return lines
+
+
+def counts_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimResult], language: str) -> str:
+    """How many claims came out each way, as a sentence."""
+    words, counts = WORDS[language], count_verdicts(claims, results)
+    parts = (f"{localize(n, language)} {COUNTED[verdict][language]}" for verdict, n in counts.items())
+    return words["counts"].format(
+        all=localize(sum(counts.values()), language),
+        counts=words["separator"].join(parts),
+        listed=localize(sum(map(is_bookkeeping, claims)), language),
+    )
+
+
 def claim_markdown(claim: Mapping[str, Any], result: ClaimResult, language: str) -> str:
     """The box under the cell that has checked a claim, as MyST."""
-    words, verdict = WORDS[language], VERDICTS[result.verdict]
+    words, verdict = WORDS[language], shown_verdict(claim, result)
+    rules = [line for rule in rule_markdown(claim["id"], language) for line in ("", rule)]
     return "\n".join(
         [
             f"(claim-{claim['id']})=",
@@ -57,6 +112,7 @@ def claim_markdown(claim: Mapping[str, Any], result: ClaimResult, language: str)
             f"**{words['check']}:** {claim['check'][language].strip()}",
             "",
             f"**{words['measured']}:** {one_line(result.evidence(claim, language))}",
+            *rules,
             ":::",
         ]
     )
@@ -66,6 +122,8 @@ def ledger_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimRes
     """The ledger as a MyST table; a claim that has been checked links to its box in the chapter."""
     words = WORDS[language]
     lines = [
+        counts_markdown(claims, results, language),
+        "",
         ":::{list-table}",
         ":header-rows: 1",
         ":class: ledger",
@@ -78,12 +136,13 @@ def ledger_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimRes
     ]
     for claim in claims:
         result = results.get(claim["id"])
-        verdict = VERDICTS[result.verdict] if result else {language: words["open"], "class": "claim-open"}
+        verdict = shown_verdict(claim, result) if result else {language: words["open"], "class": "claim-open"}
+        measured = [one_line(result.evidence(claim, language))] if result else []
         lines += [
             f"* - {{ref}}`{claim['id']} <claim-{claim['id'].lower()}>`" if result else f"* - {claim['id']}",
             f"  - {one_line(claim['statement'][language])}",
             f"  - [{verdict[language]}]{{.verdict .{verdict['class']}}}",
-            f"  - {one_line(result.evidence(claim, language)) if result else ''}",
+            f"  - {' '.join([*measured, *rule_markdown(claim['id'], language)])}",
             f"  - {{doc}}`/notebooks/{claim['notebook']}`" if result else "  - ",
         ]
     return "\n".join([*lines, ":::"])

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from hw2lib import __version__
-from hw2lib.errors import UserError, printable
+from hw2lib.errors import Stopped, UserError, printable
 from hw2lib.waiting import wait_passively
 
 from . import bench, claims, data, evaluate, reproduce, sample, score, train, translate, verify
@@ -53,7 +53,12 @@ def main() -> None:
     code: int = 2
     try:
         code = app(standalone_mode=False) or 0
+        if code == 130:  # what typer makes of a Ctrl-C
+            _complain("interrupted")
         sys.stdout.flush()  # what cannot be written is to be said here, not at the interpreter's end
+    except Stopped as error:
+        code = 130
+        _complain(str(error))
     except UserError as error:
         _complain(str(error))
     except UsageError as error:

@@ -16,8 +16,11 @@ from rich.progress import (
 
 
 @contextmanager
-def training_progress(epochs: int) -> Iterator[Callable[[dict], None]]:
+def training_progress(epochs: int, shown: bool = True) -> Iterator[Callable[[dict], None]]:
     """A bar over all steps of a run, shown from the first on; yields what takes the trainer's events."""
+    if not shown:
+        yield lambda event: None
+        return
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
         BarColumn(),

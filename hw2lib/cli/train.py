@@ -1,11 +1,11 @@
 """hw2 train."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from hw2lib.errors import Stopped
 
 from .local import train_local
 from .options import (
@@ -18,8 +18,13 @@ from .options import (
     Profile,
     Resume,
     Seed,
+    Strategy,
     check_device,
 )
+from .progress import training_progress
+
+if TYPE_CHECKING:
+    from hw2lib.runs.folder import RunFolder
 
 app = typer.Typer(no_args_is_help=True)
 app.command("local")(train_local)
@@ -35,18 +40,22 @@ def maf(
     seed: Seed = None,
     device: Device = "auto",
     devices: Devices = 1,
+    strategy: Strategy = "auto",
 ) -> None:
     """Train a masked autoregressive flow on a category of MVTec AD."""
     from hw2lib.data.source import load_capsules
-    from hw2lib.jobs.maf import train_maf
+    from hw2lib.jobs.maf import run_maf
     from hw2lib.training.settings import PROFILES
 
     check_device(device)
-    out = out or Path("runs") / f"maf-{profile}"
-    config = _settings("maf", PROFILES, profile, out, resume, assignments, seed)
     _refuse_synthetic(data, profile, ("paper",), "mvtec/capsule")
-    category = load_capsules(data, config.size)
-    _train(out, config.epochs, partial(train_maf, config, category, out, resume, device, devices))
+    out = out or Path("runs") / f"maf-{profile}"
+    with _held(out, resume, devices) as run:
+        config = _settings("maf", PROFILES, profile, run, assignments, seed)
+        category = load_capsules(data, config.size)
+        with training_progress(config.epochs, run.first) as report:
+            finished = run_maf(config, category, run, resume, device, devices, strategy, report)
+    _tell(run, finished)
 
 
 @app.command("vae")
@@ -59,18 +68,22 @@ def vae(
     seed: Seed = None,
     device: Device = "auto",
     devices: Devices = 1,
+    strategy: Strategy = "auto",
 ) -> None:
     """Train a variational autoencoder on a category of MVTec AD."""
     from hw2lib.data.source import load_capsules
-    from hw2lib.jobs.vae import train_vae
+    from hw2lib.jobs.vae import run_vae
     from hw2lib.training.settings import VAE_PROFILES
 
     check_device(device)
-    out = out or Path("runs") / f"vae-{profile}"
-    config = _settings("vae", VAE_PROFILES, profile, out, resume, assignments, seed)
     _refuse_synthetic(data, profile, ("paper",), "mvtec/capsule")
-    category = load_capsules(data, config.size)
-    _train(out, config.epochs, partial(train_vae, config, category, out, resume, device, devices))
+    out = out or Path("runs") / f"vae-{profile}"
+    with _held(out, resume, devices) as run:
+        config = _settings("vae", VAE_PROFILES, profile, run, assignments, seed)
+        category = load_capsules(data, config.size)
+        with training_progress(config.epochs, run.first) as report:
+            finished = run_vae(config, category, run, resume, device, devices, strategy, report)
+    _tell(run, finished)
 
 
 @app.command("cyclegan")
@@ -82,57 +95,63 @@ def cyclegan(
     assignments: Assignments = None,
     seed: Seed = None,
     device: Device = "auto",
+    devices: Devices = 1,
+    strategy: Strategy = "auto",
 ) -> None:
     """Train a CycleGAN on two unpaired sets of images."""
     from hw2lib.data.source import load_pair
-    from hw2lib.jobs.cyclegan import train_cyclegan
+    from hw2lib.jobs.cyclegan import run_cyclegan
     from hw2lib.training.settings import CYCLEGAN_PROFILES
 
     check_device(device)
-    out = out or Path("runs") / f"cyclegan-{profile}"
-    config = _settings("cyclegan", CYCLEGAN_PROFILES, profile, out, resume, assignments, seed)
     _refuse_synthetic(data, profile, ("paper", "small"), "apple2orange")  # both take hours
-    images = load_pair("apple2orange", data, config.size, config.recipe)
-    for line in _duplicates_lines(images):
-        typer.echo(line, err=True)
-    _train(out, config.epochs, partial(train_cyclegan, config, images, out, resume, device))
+    out = out or Path("runs") / f"cyclegan-{profile}"
+    with _held(out, resume, devices) as run:
+        config = _settings("cyclegan", CYCLEGAN_PROFILES, profile, run, assignments, seed)
+        images = load_pair("apple2orange", data, config.size, config.recipe)
+        for line in _duplicates_lines(images) if run.first else []:
+            typer.echo(line, err=True)
+        with training_progress(config.epochs, run.first) as report:
+            finished = run_cyclegan(config, images, run, resume, device, devices, strategy, report)
+    _tell(run, finished)
+
+
+def _held(out: Path, resume: bool, devices: int) -> "RunFolder":
+    """The run's folder, to be held before anything is read."""
+    from hw2lib.runs.folder import RunFolder
+    from hw2lib.training.devices import is_first_process
+
+    return RunFolder(out, resume, is_first_process(devices))
 
 
 def _settings(
     kind: str,
     profiles: dict,
     profile: str,
-    out: Path,
-    resume: bool,
+    run: "RunFolder",
     assignments: list[str] | None,
     seed: int | None,
 ):
-    """The settings of a new run, or those with which the run in ``out`` was begun."""
+    """The settings of a new run, or those with which a resumed one was begun."""
     from hw2lib.jobs.trained import run_config
-    from hw2lib.runs.folder import prepare
     from hw2lib.training.settings import override
     from hw2lib.training.settings import profile as named_profile
 
-    if not resume:
+    if not run.resume:
         settings = [*(assignments or []), *([f"seed={seed}"] if seed is not None else [])]
         return override(named_profile(profile, profiles), settings)
-    prepare(out, resume)
-    config = run_config(out, kind)
+    config = run_config(run, kind)
     if assignments or seed is not None:
         raise typer.BadParameter("a resumed run keeps its settings; leave out --set and --seed")
     return config
 
 
-def _train(out: Path, epochs: int, trainer: Callable[..., bool]) -> None:
-    """Train with a progress bar; exit code 130 after Ctrl-C."""
-    from .progress import training_progress
-
-    with training_progress(epochs) as report:
-        finished = trainer(report=report)
-    if not finished:
-        typer.echo(f"hw2: stopped; a checkpoint is in {out}, --resume goes on from it", err=True)
-        raise typer.Exit(130)
-    typer.echo(f"{out}: finished")
+def _tell(run: "RunFolder", finished: bool) -> None:
+    """Say how training ended; Stopped after Ctrl-C. Of several processes the first speaks for all."""
+    if run.first and not finished:
+        raise Stopped(f"stopped; a checkpoint is in {run.path}, --resume goes on from it")
+    if run.first:
+        typer.echo(f"{run.path}: finished")
 
 
 def _refuse_synthetic(data: Path | None, profile: str, real: tuple[str, ...], example: str) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from .losses import GANLoss, adversarial_loss, cycle_loss, identity_loss
@@ -130,6 +131,8 @@ class TrainingStep:
         batched: see :func:`generator_losses`.
         compile: whether ``torch.compile`` fuses the losses and their gradients; the first step then takes
             minutes, and the sums are ordered otherwise.
+        processes: those that take equal shares of each batch; their gradients are averaged, and each has
+            the same pools.
     """
 
     net: CycleGAN
@@ -140,6 +143,7 @@ class TrainingStep:
     bfloat16: bool = False
     batched: bool = True
     compile: bool = False
+    processes: Fabric | None = None
 
     def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> Losses:
         """Update the generators, then the discriminators on what the generators made before that.
@@ -153,7 +157,7 @@ class TrainingStep:
             The eight losses by name (``TERMS``), without weights and without gradient.
         """
         losses, fake_b, fake_a = self.update_generators(x, y)
-        fake_b, fake_a = self.pools["D_A"](fake_b, generator), self.pools["D_B"](fake_a, generator)
+        fake_b, fake_a = self.exchange("D_A", fake_b, generator), self.exchange("D_B", fake_a, generator)
         losses |= self.update_discriminators(x, y, fake_b, fake_a)
         return {name: losses[name] for name in TERMS}
 
@@ -164,7 +168,7 @@ class TrainingStep:
                 losses, fake_b, fake_a = self._fused(generator_losses)(
                     self.net, x, y, self.objective.gan, self.batched
                 )
-            _descend(self.generators, self.objective.generators(losses))
+            self._descend(self.generators, self.objective.generators(losses))
         return _detached(losses), fake_b.detach(), fake_a.detach()
 
     def update_discriminators(self, x: Tensor, y: Tensor, fake_b: Tensor, fake_a: Tensor) -> Losses:
@@ -175,8 +179,26 @@ class TrainingStep:
                 "D_A": loss(self.net.D_A, y, fake_b, gan, self.batched),
                 "D_B": loss(self.net.D_B, x, fake_a, gan, self.batched),
             }
-        _descend(self.discriminators, self.objective.discriminators(losses))
+        self._descend(self.discriminators, self.objective.discriminators(losses))
         return _detached(losses)
+
+    def exchange(self, pool: str, fake: Tensor, generator: torch.Generator | None) -> Tensor:
+        """What a pool gives for generated images; with several processes, for those of all in order."""
+        if self.processes is None:
+            return self.pools[pool](fake, generator)
+        rank, world = self.processes.global_rank, self.processes.world_size
+        gathered = self.processes.all_gather(fake)
+        assert isinstance(gathered, Tensor)
+        whole = gathered.reshape(world, *fake.shape).transpose(0, 1).flatten(0, 1)
+        return self.pools[pool](whole, generator)[rank::world]
+
+    def _descend(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.processes is not None:
+            for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+                parameter.grad = self.processes.all_reduce(parameter.grad)
+        optimizer.step()
 
     def _fused(self, function: Callable) -> Callable:
         # The batches of one function differ in size, but each is the same in every step.
@@ -199,12 +221,6 @@ def _detached(losses: Losses) -> Losses:
 
 def _at_least_single(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
 
 
 @contextmanager

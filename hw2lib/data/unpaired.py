@@ -6,6 +6,7 @@ Zhu et al. 2017. Images of any size and mode become 8-bit RGB squares.
 """
 
 import hashlib
+import os
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,42 +76,34 @@ def load_unpaired(root: str | Path, size: int = 128, recipe: Recipe = "crop") ->
     sides = dict.fromkeys(SPLITS, size)
     if recipe == "crop":
         sides |= {"trainA": load_size(size), "trainB": load_size(size)}
-    digest = hashlib.sha256()
+    digest = _Digest()
     return UnpairedImages(
         name=root.resolve().name,
         size=size,
         images={s: stack([read_rgb(p, sides[s], digest, root) for p in paths[s]]) for s in SPLITS},
         files={s: [p.relative_to(root / s).as_posix() for p in paths[s]] for s in SPLITS},
-        checksum=digest.hexdigest(),
-        duplicates=find_duplicates(root),
+        checksum=digest.all.hexdigest(),
+        duplicates=sorted(group for group in digest.groups.values() if len(group) > 1),
     )
 
 
-def find_duplicates(root: str | Path) -> list[list[str]]:
-    """Groups of byte-identical files within and across the four splits.
+class _Digest:
+    """One checksum over all files, and the names of those whose bytes are the same; each is read once."""
 
-    Args:
-        root: the folder with trainA, trainB, testA and testB.
+    def __init__(self) -> None:
+        self.all, self.groups = hashlib.sha256(), defaultdict[bytes, list[str]](list)
 
-    Returns:
-        Lists of at least two names such as ``trainA/1.jpg``, sorted.
-
-    Raises:
-        UserError: a folder is missing or holds no images.
-    """
-    groups: dict[bytes, list[str]] = defaultdict(list)
-    for split in SPLITS:
-        for path in list_images(Path(root) / split):
-            name = path.relative_to(root).as_posix()
-            groups[hashlib.sha256(path.read_bytes()).digest()].append(name)
-    return sorted(group for group in groups.values() if len(group) > 1)
+    def update(self, named: bytes) -> None:
+        self.all.update(named)
+        name, _, content = named.partition(b"\0")
+        self.groups[hashlib.sha256(content).digest()].append(os.fsdecode(name))
 
 
 def duplicates_report(groups: list[list[str]]) -> dict[str, int]:
     """Counts of what duplicates spoil.
 
     Args:
-        groups: what :func:`find_duplicates` returned.
+        groups: of identical files, as :attr:`UnpairedImages.duplicates`.
 
     Returns:
         ``groups``; ``test_in_train``: test files with an identical training file; ``train_in_both``:

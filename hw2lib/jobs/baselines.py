@@ -10,7 +10,7 @@ from pydantic import Field
 from hw2lib.anomaly import pixel_auroc_report
 from hw2lib.anomaly.detectors import Detector, MeanImage, PCAResidual, PositionwiseGaussian
 from hw2lib.data import MVTecCategory, split_validation
-from hw2lib.runs.folder import environment, prepare, write_csv, write_json
+from hw2lib.runs.folder import data_facts, environment, holding_folder, write_csv, write_json
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.training.settings import Count, RunSettings, Share
 
@@ -54,6 +54,7 @@ def build_baselines(config: BaselinesConfig) -> dict[str, Detector]:
     }
 
 
+@holding_folder
 def run_baselines(config: BaselinesConfig, data: MVTecCategory, out: Path) -> bool:
     """Fit all baselines to the training images, score the test images, and write the run's folder.
 
@@ -64,13 +65,6 @@ def run_baselines(config: BaselinesConfig, data: MVTecCategory, out: Path) -> bo
         True; there is nothing to resume.
     """
     train, validation = split_validation(len(data.train), config.validation_fraction, config.seed)
-    prepare(out, resume=False)
-    facts = {
-        "name": data.name,
-        "checksum": data.checksum,
-        "train": len(data.train),
-        "test": len(data.test),
-    }
     rows, metrics = [], {}
     for method, detector in build_baselines(config).items():
         started = time.perf_counter()
@@ -87,7 +81,7 @@ def run_baselines(config: BaselinesConfig, data: MVTecCategory, out: Path) -> bo
             "seconds": round(seconds, 1),
         }
     write_json(out / "config.json", config.model_dump())
-    write_json(out / "environment.json", environment(torch.device("cpu"), facts))
+    write_json(out / "environment.json", environment(torch.device("cpu"), data_facts(data)))
     write_csv(out / "scores.csv", rows)
     write_json(out / "metrics.json", metrics)
     return True

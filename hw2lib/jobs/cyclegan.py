@@ -8,16 +8,15 @@ import torch
 from torch import Tensor
 
 from hw2lib.cyclegan import CycleGAN
-from hw2lib.data.unpaired import UnpairedImages, duplicates_report, to_signed, to_uint8
+from hw2lib.data.unpaired import UnpairedImages, to_signed, to_uint8
 from hw2lib.errors import UserError
-from hw2lib.runs.checkpoint import save_weights
-from hw2lib.runs.cyclegan_checkpoint import load_cyclegan_state, save_cyclegan_state, snapshot
-from hw2lib.runs.folder import environment, note_resumption, prepare, write_json
+from hw2lib.runs.checkpoint import Progress, save_weights, snapshot
+from hw2lib.runs.folder import RunFolder, claimed, write_csv, write_json
 from hw2lib.runs.images import save_grid
-from hw2lib.training.cyclegan import CycleGANLoop, CycleGANState, build_training
-from hw2lib.training.devices import resolve_device
+from hw2lib.training.cyclegan import epoch_steps, train_cyclegan
+from hw2lib.training.devices import fabric_on, is_first_process
 from hw2lib.training.loop import Report
-from hw2lib.training.memory import keep_freed_memory, peak_gpu_memory_gb, peak_memory_gb
+from hw2lib.training.memory import peak_gpu_memory_gb, peak_memory_gb
 from hw2lib.training.settings import CycleGANConfig
 from hw2lib.translation.similarity import directions, run_generator, test_metrics
 
@@ -27,20 +26,20 @@ RECORDED_FILES = ("config.json", "environment.json", "losses.csv", "metrics.json
 COLUMNS = 6
 
 
-def train_cyclegan(
+def run_cyclegan(
     config: CycleGANConfig,
     data: UnpairedImages,
-    out: Path,
+    out: Path | RunFolder,
     resume: bool = False,
     device: str = "auto",
+    devices: int = 1,
+    strategy: str = "auto",
     report: Report = lambda event: None,
 ) -> bool:
-    """Train the four networks; writes the run's folder.
+    """Train the four networks (:func:`~hw2lib.training.cyclegan.train_cyclegan`), judge them, write the run.
 
-    The order of the images, crops, mirroring and the pools' decisions are functions of (seed, epoch,
-    step), and both optimizers and pools are kept, so that a run which is interrupted and resumed equals
-    one that was not, to the bit on one CPU. losses.csv holds the losses of single steps, every
-    ``log_every``-th, without their weights.
+    After each epoch of ``evaluate_epochs`` the run keeps epoch-NN.safetensors and epoch-NN.png, and when it
+    ends it judges them all.
 
     Args:
         config: settings.
@@ -48,6 +47,8 @@ def train_cyclegan(
         out: folder of the run.
         resume: go on from the checkpoint in ``out``.
         device: ``auto``, ``cpu`` or ``cuda``.
+        devices: number of devices, each of which takes a share of every batch.
+        strategy: ``auto`` or ``ddp``.
         report: called with a dictionary after each step (keys epoch, epochs, step, steps_per_epoch,
             losses).
 
@@ -55,43 +56,30 @@ def train_cyclegan(
         True if the run finished, False if Ctrl-C left a checkpoint.
 
     Raises:
-        UserError: ``out`` holds another run, nothing to resume, a run begun with other images or settings,
-            or CUDA graphs are asked of a CPU.
+        UserError: another process holds ``out``, it holds another run, nothing to resume, a run begun with
+            other images or settings, a loss is no longer a number, or the settings do not fit the devices.
     """
-    place = resolve_device(device)
-    if config.cuda_graphs and place.type != "cuda":
-        raise UserError("cuda_graphs=true: needs a CUDA device")
-    prepare(out, resume, data.checksum, config)
-    keep_freed_memory()
-    state = CycleGANState(build_training(config, place))
-    if resume:
-        load_cyclegan_state(out, state)
-        note_resumption(out, state.epoch, state.step, place)
-    else:
-        write_json(out / "config.json", config.model_dump())
-        write_json(out / "environment.json", environment(place, data_facts(data)))
-        save_cyclegan_state(out, state)  # a run that is killed at once can be resumed too
-    loop = _EvaluatingLoop(config, data, state, place, out, report)
-    finished = loop.run()
-    if finished:
-        started = time.perf_counter()
-        evaluation = evaluate_snapshots(out, state.training.net, data, config.seed)
-        state.evaluation_seconds += time.perf_counter() - started
-        finish_cyclegan_run(out, state, config.epochs * loop.steps_per_epoch, evaluation)
-    return finished
+    if strategy not in ("auto", "ddp"):
+        raise UserError(f"--strategy {strategy}: CycleGAN's networks are small, and only shared by ddp")
+    with claimed(out, resume, is_first_process(devices)) as run:
+        fabric = fabric_on(device, devices, strategy)
 
+        def evaluate(net: CycleGAN, epoch: int) -> dict[str, float]:
+            kept = snapshot(run.path, epoch)
+            save_weights(kept, net)
+            save_grid(kept.with_suffix(".png"), contact_sheet(net, data), COLUMNS)
+            return test_metrics(net, data)
 
-class _EvaluatingLoop(CycleGANLoop):
-    def evaluate(self) -> None:
-        evaluate_epoch(self.out, self.data, self.state)
-
-
-def evaluate_epoch(out: Path, data: UnpairedImages, state: CycleGANState) -> None:
-    """Write epoch-NN.png and epoch-NN.safetensors, and measure the networks on the test images."""
-    net = state.training.net
-    save_weights(snapshot(out, state.epoch), net)
-    save_grid(snapshot(out, state.epoch).with_suffix(".png"), contact_sheet(net, data), COLUMNS)
-    state.evaluations.append({"epoch": state.epoch} | test_metrics(net, data))
+        net, state = train_cyclegan(config, data, run, fabric, report, evaluate)
+        finished = state.progress.epoch == config.epochs
+        if finished and run.first:
+            started = time.perf_counter()
+            evaluation = evaluate_snapshots(run.path, net, data, config.seed)
+            state.progress.evaluation_seconds += time.perf_counter() - started
+            steps = config.epochs * epoch_steps(config, data)
+            write_cyclegan_run(run.path, net, state.progress, steps, evaluation)
+        fabric.barrier()
+        return finished
 
 
 def recorded_files(epochs: Iterable[int]) -> tuple[str, ...]:
@@ -116,34 +104,29 @@ def contact_sheet(net: CycleGAN, data: UnpairedImages, columns: int = COLUMNS) -
     return to_uint8(torch.cat(rows))
 
 
-def finish_cyclegan_run(out: Path, state: CycleGANState, steps: int, evaluation: dict) -> None:
-    """Write metrics.json of a run that took so many steps.
+def write_cyclegan_run(out: Path, net: CycleGAN, progress: Progress, steps: int, evaluation: dict) -> None:
+    """Write losses.csv and metrics.json of a finished run.
 
     Args:
         out: folder of the run.
-        state: of the loop after its last step.
+        net: the networks after the last step.
+        progress: of the run.
         steps: in all epochs together.
         evaluation: what :func:`~hw2lib.jobs.cyclegan_evaluation.evaluate_snapshots` found.
     """
-    net = state.training.net
     counts = {
         name: sum(p.numel() for p in module.parameters())
         for name, module in (("generator", net.G_A), ("discriminator", net.D_A))
     }
     metrics = {
-        "test": state.evaluations,
+        "test": progress.evaluations,
         "parameters": counts,
-        "train_seconds": round(state.train_seconds, 1),
-        "evaluation_seconds": round(state.evaluation_seconds, 1),
-        "seconds_per_step": round(state.train_seconds / steps, 4),
+        "train_seconds": round(progress.train_seconds, 1),
+        "evaluation_seconds": round(progress.evaluation_seconds, 1),
+        "seconds_per_step": round(progress.train_seconds / steps, 4),
         "peak_memory_gb": round(peak_memory_gb(), 2),
     }
     if next(net.parameters()).is_cuda:
         metrics["peak_gpu_memory_gb"] = round(peak_gpu_memory_gb(), 2)
+    write_csv(out / "losses.csv", progress.losses)
     write_json(out / "metrics.json", metrics | evaluation)
-
-
-def data_facts(data: UnpairedImages) -> dict:
-    """What identifies the data of a run."""
-    counts = {split: len(images) for split, images in data.images.items()}
-    return {"name": data.name, "checksum": data.checksum} | counts | duplicates_report(data.duplicates)

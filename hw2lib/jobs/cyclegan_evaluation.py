@@ -9,8 +9,7 @@ from torchvision.transforms.v2.functional import resize
 
 from hw2lib.cyclegan import CycleGAN
 from hw2lib.data.unpaired import UnpairedImages, to_signed, to_uint8
-from hw2lib.runs.checkpoint import load_weights
-from hw2lib.runs.cyclegan_checkpoint import kept_epochs, snapshot
+from hw2lib.runs.checkpoint import kept_epochs, load_weights, snapshot
 from hw2lib.runs.folder import write_csv
 from hw2lib.translation.classifier import TrainedClassifier, train_classifier
 from hw2lib.translation.colour_statistics import COLOURS, colour_classes, colour_transitions, filter_share

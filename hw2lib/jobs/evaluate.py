@@ -4,8 +4,7 @@ from pathlib import Path
 
 from hw2lib.data.unpaired import UnpairedImages
 from hw2lib.errors import UserError
-from hw2lib.runs.checkpoint import load_weights
-from hw2lib.runs.cyclegan_checkpoint import kept_epochs, snapshot
+from hw2lib.runs.checkpoint import kept_epochs, load_weights, snapshot
 from hw2lib.runs.folder import write_json
 from hw2lib.runs.schema import CycleGANMetrics, Environment
 from hw2lib.schema import read_json

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from hw2lib.anomaly import flow_reconstruction_errors, nll_scores
 from hw2lib.data import MVTecCategory, synthetic_unpaired
-from hw2lib.runs.folder import begin, prepare, write_csv, write_json
+from hw2lib.runs.folder import begin, data_facts, has_checkpoint, holding_folder, write_csv, write_json
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.training.settings import MAFConfig
 
-from .maf import train_maf
+from .maf import run_maf
 from .trained import load_flow
 from .vae import noise_images
 
@@ -26,6 +26,7 @@ FLOW_RECONSTRUCTION_PROFILES = {
 }
 
 
+@holding_folder
 def run_flow_reconstruction(config: MAFConfig, data: MVTecCategory, out: Path, device: str = "auto") -> bool:
     """Train a flow in ``out/flow``, then measure its reconstruction errors in single and double precision.
 
@@ -38,9 +39,8 @@ def run_flow_reconstruction(config: MAFConfig, data: MVTecCategory, out: Path, d
     """
     folder = out / "flow"
     if not (folder / "metrics.json").exists():
-        if not train_maf(config, data, folder, resume=(folder / "state.json").exists(), device=device):
+        if not run_maf(config, data, folder, resume=has_checkpoint(folder), device=device):
             return False
-    prepare(out, resume=False)
     flow, _ = load_flow(folder)
     table = {"nll": nll_scores(flow, data.test)}
     sets = out_of_distribution_images(config.size) | {"test": data.test}
@@ -59,7 +59,7 @@ def run_flow_reconstruction(config: MAFConfig, data: MVTecCategory, out: Path, d
         name: {"auroc": {defect: asdict(area) for defect, area in parts.items()}}
         for name, parts in areas.items()
     }
-    begin(out, config, torch.device("cpu"), data)
+    begin(out, config, torch.device("cpu"), data_facts(data))
     write_csv(out / "scores.csv", rows)
     write_json(out / "metrics.json", metrics | {"errors": errors})
     return True

@@ -19,11 +19,11 @@ from hw2lib.anomaly import (
 )
 from hw2lib.data import MVTecCategory, split_validation
 from hw2lib.flows import MAF, dequantization_bound
-from hw2lib.runs.folder import begin, prepare, write_csv, write_json
+from hw2lib.runs.folder import begin, data_facts, has_checkpoint, holding_folder, write_csv, write_json
 from hw2lib.statistics import Placements, compare
 from hw2lib.training.settings import MAFConfig
 
-from .maf import train_maf
+from .maf import run_maf
 from .trained import load_flow
 
 RECORDED_FILES = ("config.json", "environment.json", "scores.csv", "metrics.json")
@@ -37,6 +37,7 @@ REMEDIES: dict[str, dict[str, Any]] = {
 }
 
 
+@holding_folder
 def run_likelihood(
     config: MAFConfig, flow_run: Path, data: MVTecCategory, out: Path, device: str = "auto"
 ) -> bool:
@@ -61,11 +62,10 @@ def run_likelihood(
     for name, settings in REMEDIES.items():
         folder = out / name
         changed = config.model_copy(update=settings | {"evaluate_epochs": (config.epochs,)})
-        resume = (folder / "state.json").exists()
-        if not (folder / "metrics.json").exists() and not train_maf(changed, data, folder, resume, device):
+        resume = has_checkpoint(folder)
+        if not (folder / "metrics.json").exists() and not run_maf(changed, data, folder, resume, device):
             return False
         flows[name] = load_flow(folder)[0]
-    prepare(out, resume=False)
     train, held_out = split_validation(len(data.train), config.validation_fraction, config.seed)
     scores = all_scores(flows, data.test, data.train[train], data.train[held_out])
     labels = [defect != "good" for defect in data.test_defects]
@@ -76,7 +76,7 @@ def run_likelihood(
     }
     bound = dequantization_bound(flows["flow"].log_prob, data.train[held_out], DRAWS)
     columns = zip(data.test_defects, data.test_files, *scores.values(), strict=True)
-    begin(out, config, torch.device("cpu"), data)
+    begin(out, config, torch.device("cpu"), data_facts(data))
     write_csv(
         out / "scores.csv",
         [{"defect": d, "file": f} | dict(zip(scores, map(float, v), strict=True)) for d, f, *v in columns],

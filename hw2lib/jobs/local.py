@@ -13,7 +13,7 @@ from hw2lib.anomaly.local.pixels import pixel_maps
 from hw2lib.data import MVTecCategory
 from hw2lib.data.folder_images import load_images, normal_images_in, shape_for
 from hw2lib.runs.checkpoint import load_tensors, save_weights
-from hw2lib.runs.folder import environment, prepare, write_csv, write_json
+from hw2lib.runs.folder import environment, holding_folder, write_csv, write_json
 from hw2lib.schema import read_json
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.statistics.localisation import detection, localisation
@@ -37,6 +37,7 @@ PROFILES = {
 }
 
 
+@holding_folder
 def train_local(
     config: LocalConfig, folder: Path, out: Path, device: str = "auto", report: Report = silent
 ) -> LocalDetector:
@@ -55,7 +56,6 @@ def train_local(
     """
     started, where = time.perf_counter(), resolve_device(device)
     paths = normal_images_in(folder)
-    prepare(out, resume=False)
     data = load_images(paths, shape_for(paths[0], config.size, config.cell), folder, report)
     detector = LocalDetector(config, data.images.shape[2:]).to(where).fit(data.images, report)
     facts = {"name": folder.resolve().name, "checksum": data.checksum, "train": len(paths), "test": 0}
@@ -82,6 +82,7 @@ def load_local(run: Path, device: str = "auto") -> LocalDetector:
     return LocalDetector(config, shape).restore(tensors).to(resolve_device(device))
 
 
+@holding_folder
 def run_local(config: LocalConfig, data: MVTecCategory, out: Path, device: str = "auto") -> bool:
     """Fit every density to the training images, score the test images, and write the run's folder.
 
@@ -93,7 +94,6 @@ def run_local(config: LocalConfig, data: MVTecCategory, out: Path, device: str =
     Returns:
         True; there is nothing to resume.
     """
-    prepare(out, resume=False)
     started, where = time.perf_counter(), resolve_device(device)
     names = tuple(dict.fromkeys(name for names in METHODS.values() for name in names))
     whole = LocalDetector(config.model_copy(update={"densities": names}), (data.size, data.size))
@@ -157,6 +157,7 @@ def decisions(defects: Sequence[str], p_values: np.ndarray, rate: float) -> dict
     return {"alarm_rate": rate, "kinds": counts}
 
 
+@holding_folder
 def run_local_ablations(config: LocalConfig, data: MVTecCategory, out: Path, device: str = "auto") -> bool:
     """Take away, one at a time, each of the things that a local detector is made of.
 
@@ -166,7 +167,6 @@ def run_local_ablations(config: LocalConfig, data: MVTecCategory, out: Path, dev
     Returns:
         True; there is nothing to resume.
     """
-    prepare(out, resume=False)
     where, shape = resolve_device(device), (data.size, data.size)
     changes: dict[str, dict] = {
         "all": {},

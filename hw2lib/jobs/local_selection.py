@@ -8,13 +8,14 @@ from hw2lib.anomaly.local import LocalConfig
 from hw2lib.anomaly.local.selection import FLOW_SEARCH, SEARCH, START, Trial, choose
 from hw2lib.data import synthetic_capsules
 from hw2lib.data.folder_images import load_images, normal_images_in
-from hw2lib.runs.folder import environment, prepare, write_json
+from hw2lib.runs.folder import environment, holding_folder, write_json
 
 RECORDED_FILES = ("config.json", "environment.json", "metrics.json")
 # Two small trials for a quick run.
 _QUICK = START.model_copy(update={"size": 32, "steps": 20, "hidden_features": (16,), "transforms": 1})
 
 
+@holding_folder
 def run_local_selection(profile: str, seed: int, data: Path | None, out: Path) -> bool:
     """Choose on the normal images of a category and on generated capsules.
 
@@ -27,7 +28,6 @@ def run_local_selection(profile: str, seed: int, data: Path | None, out: Path) -
     """
     quick = profile == "quick"
     start = (_QUICK if quick else START).model_copy(update={"seed": seed})
-    prepare(out, resume=False)
     shape, facts = (start.size, start.size), {}
     generated = synthetic_capsules(start.size, train=20 if quick else 60, good=1, per_defect=1)
     trials = {"generated": Trial(generated.train, start, seed)}

@@ -1,9 +1,11 @@
 """A MAF run: train, then score, measure and sample, and write what a finished run leaves behind."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,14 +15,14 @@ from hw2lib.anomaly import image_bits_per_dim, nll_maps, nll_scores, pixel_auroc
 from hw2lib.data import MVTecCategory
 from hw2lib.data.mvtec import split_validation
 from hw2lib.flows import MAF, DequantizedPixels
-from hw2lib.runs.checkpoint import load_training_state
-from hw2lib.runs.folder import begin, note_resumption, prepare, write_csv, write_json
+from hw2lib.runs.checkpoint import AVERAGE, MODEL, TrainingState
+from hw2lib.runs.folder import RunFolder, claimed, measured, write_csv, write_json
 from hw2lib.runs.images import save_grid
 from hw2lib.statistics import intervals_per_defect
-from hw2lib.training.devices import fabric_on
+from hw2lib.training.devices import fabric_on, is_first_process
 from hw2lib.training.loop import Report
-from hw2lib.training.maf import MAFLoop, MAFState, build_maf
-from hw2lib.training.memory import keep_freed_memory, peak_memory_gb
+from hw2lib.training.maf import auroc_rows, train_maf
+from hw2lib.training.memory import peak_memory_gb
 from hw2lib.training.settings import MAFConfig
 
 RECORDED_FILES = (
@@ -35,20 +37,17 @@ RECORDED_FILES = (
 COLUMNS = 5
 
 
-def train_maf(
+def run_maf(
     config: MAFConfig,
     data: MVTecCategory,
-    out: Path,
+    out: Path | RunFolder,
     resume: bool = False,
     device: str = "auto",
     devices: int = 1,
+    strategy: str = "auto",
     report: Report = lambda event: None,
 ) -> bool:
-    """Maximum-likelihood training; writes the run's folder.
-
-    The objective is the mean of −log p(x) over a batch, x being dequantised pixels in [−1, 1]^D (book:
-    eq-maf-objective). Batches and noise are functions of (seed, epoch, step), so that a run which is
-    interrupted and resumed equals one that was not, to the bit on one CPU.
+    """Train a flow (:func:`~hw2lib.training.maf.train_maf`), evaluate it, write the run's folder.
 
     Args:
         config: settings.
@@ -57,6 +56,7 @@ def train_maf(
         resume: go on from the checkpoint in ``out``.
         device: ``auto``, ``cpu`` or ``cuda``.
         devices: number of devices, each of which takes a share of every batch.
+        strategy: how they share the work: ``auto``, or one of Fabric's.
         report: called with a dictionary after each step (keys epoch, epochs, step, steps_per_epoch,
             train_bpd, val_bpd).
 
@@ -64,65 +64,65 @@ def train_maf(
         True if the run finished, False if Ctrl-C left a checkpoint.
 
     Raises:
-        UserError: ``out`` holds another run, nothing to resume, or a run begun with other images or
-            settings; the images are too few to split; or the loss is no longer a number.
+        UserError: another process holds ``out``, it holds another run, nothing to resume, or a run begun
+            with other images or settings; the images are too few to split; or the loss is no longer a number.
     """
-    split = split_validation(len(data.train), config.validation_fraction, config.seed)
-    prepare(out, resume, data.checksum, config)
-    keep_freed_memory()
-    fabric = fabric_on(device, devices)
-    flow = build_maf(config)
-    average = build_maf(config).requires_grad_(False).to(fabric.device)
-    optimizer = torch.optim.Adam(flow.parameters(), lr=config.learning_rate, fused=True)
-    flow, optimizer = fabric.setup(flow, optimizer)
-    flow.mark_forward_method("log_prob")
-    state = MAFState(flow, average, optimizer)
-    if resume:
-        load_training_state(out, state)
-        if fabric.is_global_zero:
-            note_resumption(out, state.epoch, state.step, fabric.device)
-    elif fabric.is_global_zero:
-        begin(out, config, fabric.device, data)
-    loop = MAFLoop(config, data, split, state, fabric, out, report)
-    finished = loop.run()
-    if finished and fabric.is_global_zero:
-        finish_maf_run(out, config, data, state, loop.validation)
-    fabric.barrier()
-    return finished
+    with claimed(out, resume, is_first_process(devices)) as run:
+        fabric = fabric_on(device, devices, strategy)
+        state = train_maf(config, data, run, fabric, report)
+        finished = state.progress.epoch == config.epochs
+        if finished and run.first:
+            write_maf_run(run.path, config, data, state)
+        fabric.barrier()
+        return finished
 
 
-def finish_maf_run(
-    out: Path, config: MAFConfig, data: MVTecCategory, state: MAFState, validation: Tensor
-) -> None:
+def write_maf_run(out: Path, config: MAFConfig, data: MVTecCategory, state: TrainingState) -> None:
     """Score the test images with both sets of weights, sample, and write the run's results."""
-    training_peak = peak_memory_gb()
-    flows = {"plain": getattr(state.flow, "module", state.flow), "ema": state.average}
+    training_peak, at = peak_memory_gb(), state.progress
+    flows = {"plain": cast(MAF, state.network(MODEL)), "ema": cast(MAF, state.network(AVERAGE))}
+    held_out = data.train[split_validation(len(data.train), config.validation_fraction, config.seed)[1]]
     rows: list[dict] = []
+    areas: list[dict] = list(at.evaluations)
     metrics: dict[str, Any] = {}
     for weights, flow in flows.items():
+        started = time.perf_counter()
         table = flow_score_table(flow, data)
+        nll = [row["nll"] for row in table]
+        areas += auroc_rows(at.epoch, weights, data, nll)
+        at.evaluation_seconds += time.perf_counter() - started
         rows += [{"weights": weights} | row for row in table]
-        areas = intervals_per_defect(data.test_defects, [row["nll"] for row in table])
-        pixel = pixel_auroc_report(nll_maps(flow, data.test), nll_maps(flow, validation), data.masks)
-        metrics[weights] = {
-            "auroc": {defect: asdict(area) for defect, area in areas.items()},
-            "pixel_auroc": pixel,
-        }
+        metrics[weights] = auroc_metrics(data, nll) | measured(
+            "pixel_auroc",
+            partial(pixel_auroc_report, nll_maps(flow, data.test), nll_maps(flow, held_out), data.masks),
+        )
+    write_csv(out / "losses.csv", at.losses)
+    write_csv(out / "auroc.csv", areas)
     write_csv(out / "scores.csv", rows)
-    last = state.losses[-1]
+    last = at.losses[-1]
     metrics |= {
         "train_bpd": last["train_bpd"],
         "val_bpd": {"plain": last["val_bpd"], "ema": last["val_bpd_ema"]},
         "sampling": sampling_metrics(flows["ema"], config.seed),
         "parameters": sum(p.numel() for p in flows["plain"].parameters()),
-        "train_seconds": round(state.train_seconds, 1),
-        "evaluation_seconds": round(state.evaluation_seconds, 1),
+        "train_seconds": round(at.train_seconds, 1),
+        "evaluation_seconds": round(at.evaluation_seconds, 1),
         "training_peak_memory_gb": round(training_peak, 2),
     }
     rows_of_sheet = [(flows["ema"], 1.0), (flows["ema"], 0.7), (flows["plain"], 1.0)]
     sheet = torch.cat([sample_images(f, COLUMNS, config.seed, t) for f, t in rows_of_sheet])
     save_grid(out / "samples.png", sheet)
     write_json(out / "metrics.json", metrics)
+
+
+def auroc_metrics(data: MVTecCategory, scores: Sequence[float]) -> dict[str, object]:
+    """``auroc``: with its interval per kind of defect; null with the reason where a score has no rank."""
+
+    def areas() -> dict[str, dict]:
+        found = intervals_per_defect(data.test_defects, scores)
+        return {defect: asdict(area) for defect, area in found.items()}
+
+    return measured("auroc", areas)
 
 
 def flow_score_table(flow: MAF, data: MVTecCategory) -> list[dict]:

@@ -9,7 +9,7 @@ from pandas import DataFrame
 from hw2lib.anomaly import nll_maps, nll_scores, pixel_placements, smooth
 from hw2lib.data import MVTecCategory, split_validation
 from hw2lib.errors import UserError
-from hw2lib.runs.folder import environment, prepare, write_csv, write_json
+from hw2lib.runs.folder import data_facts, environment, holding_folder, write_csv, write_json
 from hw2lib.statistics import Placements, intervals_per_defect
 
 from .baselines import BaselinesConfig, build_baselines
@@ -19,6 +19,7 @@ RECORDED_FILES = ("config.json", "environment.json", "pixels.csv", "metrics.json
 SIGMA = 2.0
 
 
+@holding_folder
 def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCategory, out: Path) -> bool:
     """Map the test images with a trained flow and with all baselines, and write the run's folder.
 
@@ -38,7 +39,6 @@ def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCat
     """
     flow, flow_config = load_flow(flow_run)
     train, validation = split_validation(len(data.train), config.validation_fraction, config.seed)
-    prepare(out, resume=False)
     held_out = data.train[validation]
     maps = {"flow": (nll_maps(flow, data.test), nll_maps(flow, held_out))}
     for method, detector in build_baselines(config).items():
@@ -54,14 +54,13 @@ def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCat
             placed = pixel_placements(scored, masks)
             areas.setdefault(method, {})[kind] = asdict(placed.estimate())
             rows += _rows(method, kind, data, placed)
-    facts = {"name": data.name, "checksum": data.checksum, "train": len(data.train), "test": len(data.test)}
     image = intervals_per_defect(data.test_defects, nll_scores(flow, data.test))["all"]
     write_json(
         out / "config.json",
         {"seed": config.seed, "sigma": SIGMA, "baselines": config.model_dump()}
         | {"flow": flow_config.model_dump()},
     )
-    write_json(out / "environment.json", environment(torch.device("cpu"), facts))
+    write_json(out / "environment.json", environment(torch.device("cpu"), data_facts(data)))
     write_csv(out / "pixels.csv", rows)
     write_json(out / "metrics.json", {"flow_image_auroc": asdict(image), "pixel_auroc": areas})
     return True

@@ -8,7 +8,7 @@ from pathlib import Path
 from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.data.source import load_capsules, load_pair
 from hw2lib.errors import UserError
-from hw2lib.runs.folder import commit, record
+from hw2lib.runs.folder import commit, has_checkpoint, record
 from hw2lib.runs.manifest import write_manifest
 from hw2lib.runs.reader import paper_root
 from hw2lib.training.devices import gpu_settings, resolve_device
@@ -17,7 +17,7 @@ from hw2lib.training.settings import profile as named_profile
 
 from .baselines import BASELINES_PROFILES, run_baselines
 from .baselines import RECORDED_FILES as BASELINES_FILES
-from .cyclegan import recorded_files, train_cyclegan
+from .cyclegan import recorded_files, run_cyclegan
 from .evaluate import evaluate_run, is_evaluated
 from .flow_reconstruction import FLOW_RECONSTRUCTION_PROFILES, run_flow_reconstruction
 from .flow_reconstruction import RECORDED_FILES as FLOW_RECONSTRUCTION_FILES
@@ -28,12 +28,14 @@ from .local import RECORDED_FILES as LOCAL_FILES
 from .local import run_local, run_local_ablations
 from .local_selection import RECORDED_FILES as LOCAL_SELECTION_FILES
 from .local_selection import run_local_selection
-from .maf import RECORDED_FILES, train_maf
+from .maf import RECORDED_FILES, run_maf
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
 from .pixel_comparison import run_pixel_comparison
+from .samples import RECORDED_FILES as SAMPLES_FILES
+from .samples import run_sample_variation
 from .trained import cyclegan_config
 from .vae import RECORDED_FILES as VAE_FILES
-from .vae import train_vae
+from .vae import run_vae
 
 
 def has_metrics(run: Path) -> bool:
@@ -60,7 +62,7 @@ class Job:
 def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile).model_copy(update={"seed": seed})
     category = load_capsules(data, config.size)
-    return train_maf(config, category, out, resume=(out / "state.json").exists(), device=device)
+    return run_maf(config, category, out, resume=has_checkpoint(out), device=device)
 
 
 def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -85,6 +87,14 @@ def _likelihood(profile: str, seed: int, data: Path | None, out: Path, device: s
     return run_likelihood(config, flow_run, load_capsules(data, config.size), out, device)
 
 
+def _samples(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    flow_run = _flow_of_the_seed(profile, seed, data, out, device)
+    if flow_run is None:
+        return False
+    config = named_profile(profile).model_copy(update={"seed": seed})
+    return run_sample_variation(config, flow_run, load_capsules(data, config.size), out)
+
+
 def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     """With the flow of the job maf-capsule, which is trained first where it is not there."""
     flow_run = _flow_of_the_seed(profile, seed, data, out, device)
@@ -99,7 +109,7 @@ def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) 
 def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
     category = load_capsules(data, config.size)
-    return train_vae(config, category, out, resume=(out / "state.json").exists(), device=device)
+    return run_vae(config, category, out, resume=has_checkpoint(out), device=device)
 
 
 def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -128,7 +138,7 @@ def _local_selection(profile: str, seed: int, data: Path | None, out: Path, devi
 
 
 def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    resume = (out / "state.json").exists()
+    resume = has_checkpoint(out)
     if resume:  # in the precision in which it was begun
         config = cyclegan_config(out)
     else:
@@ -139,7 +149,7 @@ def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, 
     if has_metrics(out):  # of a run that ended before some measure was made
         evaluate_run(out, images, device)
         return True
-    return train_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
+    return run_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
 
 
 def _cyclegan_job(pair: str, folder: str) -> Job:
@@ -152,6 +162,7 @@ JOBS = {
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
     "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
     "likelihood-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", LIKELIHOOD_FILES, _likelihood),
+    "samples-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", SAMPLES_FILES, _samples),
     "vae-capsule": Job((0, 1, 2), "mvtec/capsule", VAE_FILES, _vae),
     "flow-reconstruction-capsule": Job(
         (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction

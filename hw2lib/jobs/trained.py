@@ -11,8 +11,16 @@ from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.cyclegan import CycleGAN
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
-from hw2lib.runs.checkpoint import AVERAGE, MODEL, load_weights
-from hw2lib.runs.cyclegan_checkpoint import kept_epochs, snapshot
+from hw2lib.runs.checkpoint import (
+    AVERAGE,
+    MODEL,
+    kept_epochs,
+    load_part,
+    load_weights,
+    part_file,
+    snapshot,
+)
+from hw2lib.runs.folder import RunFolder
 from hw2lib.schema import read_json
 from hw2lib.training.cyclegan import build_cyclegan
 from hw2lib.training.maf import build_maf
@@ -42,7 +50,10 @@ def run_kind(run: Path, expected: tuple[str, ...] = ("maf", "vae")) -> str:
     Raises:
         UserError: the folder holds no run, or one of a kind that is not expected.
     """
-    settings = read_json(run / "config.json")
+    return _check_kind(run, read_json(run / "config.json"), expected)
+
+
+def _check_kind(run: Path, settings: dict, expected: tuple[str, ...]) -> str:
     kind = next((kind for kind, (_, mark) in _KINDS.items() if mark in settings), "unknown")
     if kind not in expected:
         raise UserError(f"{run}: is a run of kind {kind}; expected {' or '.join(expected)}")
@@ -52,9 +63,9 @@ def run_kind(run: Path, expected: tuple[str, ...] = ("maf", "vae")) -> str:
 def load_vae(run: Path) -> tuple[VAE, VAEConfig]:
     """The VAE of a run and its settings; UserError if the folder holds none."""
     config = _settings(run, VAEConfig)
-    _compare(run, MODEL, _shapes(build_vae, config))
+    _compare(*part_file(run, MODEL), _shapes(build_vae, config))
     vae = build_vae(config).requires_grad_(False)
-    load_weights(run / MODEL, vae)
+    load_part(run, MODEL, vae)
     return vae, config
 
 
@@ -68,20 +79,20 @@ def load_flow(run: Path, weights: str = "ema") -> tuple[MAF, MAFConfig]:
     Raises:
         UserError: the folder holds no such run.
     """
-    files = {"ema": AVERAGE, "plain": MODEL}
-    if weights not in files:
+    parts = {"ema": AVERAGE, "plain": MODEL}
+    if weights not in parts:
         raise UserError(f"--weights {weights}: expected ema or plain")
     config = _settings(run, MAFConfig)
-    _compare(run, files[weights], _flow_shapes(config))
+    _compare(*part_file(run, parts[weights]), _flow_shapes(config))
     flow = build_maf(config).requires_grad_(False)
-    load_weights(run / files[weights], flow)
+    load_part(run, parts[weights], flow)
     return flow, config
 
 
-def run_config(run: Path, kind: str) -> RunSettings:
-    """The settings of a run of a kind that :func:`run_kind` names; UserError if the folder holds none."""
-    run_kind(run, (kind,))
-    return _settings(run, _KINDS[kind][0])
+def run_config(run: RunFolder, kind: str) -> RunSettings:
+    """The settings with which a held run was begun, of a kind that :func:`run_kind` names."""
+    _check_kind(run.path, run.config, (kind,))
+    return validated(_KINDS[kind][0], run.config, f"{run.path / 'config.json'}:")
 
 
 def cyclegan_config(run: Path) -> CycleGANConfig:
@@ -106,7 +117,7 @@ def load_cyclegan(run: Path, epoch: int | None = None) -> tuple[CycleGAN, CycleG
         missing = " yet" if epoch is None else f", not {epoch}"
         raise UserError(f"{run}: kept weights of epochs {kept}{missing}")
     weights = snapshot(run, epoch or kept[-1])
-    _compare(run, weights.name, _shapes(build_cyclegan, config))
+    _compare(weights, "", _shapes(build_cyclegan, config))
     net = build_cyclegan(config).requires_grad_(False)
     load_weights(weights, net)
     return net, config
@@ -134,14 +145,16 @@ def _flow_shapes(config: MAFConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _compare(run: Path, name: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """UserError unless the header of a file of weights has these shapes: read before anything is built."""
-    path = run / name
+def _compare(path: Path, prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """UserError unless a file's header has these shapes below a prefix: read before anything is built."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; is this the folder of a run?")
     try:
         with safe_open(path, "pt") as file:
             there = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+            there = {
+                key.removeprefix(prefix): shape for key, shape in there.items() if key.startswith(prefix)
+            }
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: cannot be read as safetensors") from error
     other = [key for key, shape in shapes.items() if there.get(key) != shape]

@@ -17,6 +17,7 @@ from hw2lib.errors import UserError
 from hw2lib.runs.manifest import checksums, read_manifest
 from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun, paper_root, read_table
 from hw2lib.statistics import intervals_per_defect
+from hw2lib.statistics.variation import block_means
 
 from .pixel_comparison import read_placements
 from .reproduce import JOBS
@@ -220,6 +221,12 @@ def _reconstruction(folder: Path) -> Iterator[Relation]:
         )
 
 
+def _samples(folder: Path) -> Iterator[Relation]:
+    sheet = RecordedRun(folder.parents[1] / "maf-capsule" / folder.name).sample_sheet()[0]
+    total = float(block_means(sheet).var(0, ddof=1).sum())
+    yield "variance between the samples of the sheet", RecordedRun(folder).metrics["samples"]["total"], total
+
+
 def _pixels(folder: Path) -> Iterator[Relation]:
     table = read_table(folder / "pixels.csv")
     for method, kinds in RecordedRun(folder).metrics["pixel_auroc"].items():
@@ -254,5 +261,6 @@ _RELATIONS: dict[str, Callable[[Path], Iterator[Relation]]] = {
     "baselines-": _baselines,
     "flow-reconstruction-": _reconstruction,
     "pixels-": _pixels,
+    "samples-": _samples,
     "cyclegan-": _cyclegan,
 }

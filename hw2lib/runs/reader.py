@@ -1,6 +1,5 @@
 """The recorded full-size runs, as the notebooks read them."""
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from hw2lib.translation.colour_statistics import COLOURS
 from hw2lib.translation.spectra import grid_excess
 
 from .images import cut_sheet
+from .paths import paper_root
 from .schema import CycleGANMetrics, Environment, Settings
 
 # The measures of a CycleGAN by their short names in a printed table.
@@ -28,12 +28,6 @@ _MEASURES = {
     "SSIM": "cycle_ssim",
     "identity": "identity_l1",
 }
-
-
-def paper_root() -> Path:
-    """``results/paper`` of this checkout, or the folder that HW2_RESULTS names."""
-    named = os.environ.get("HW2_RESULTS")
-    return Path(named) if named else Path(__file__).resolve().parents[2] / "results" / "paper"
 
 
 @dataclass(frozen=True)

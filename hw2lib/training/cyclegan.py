@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import ClassVar
 
 import torch
+from lightning.fabric import Fabric
 from torch import Tensor
 
 from hw2lib.cyclegan import (
+    TERMS,
     CycleGAN,
     ImagePool,
     Objective,
@@ -18,37 +17,16 @@ from hw2lib.cyclegan import (
     TrainingStep,
 )
 from hw2lib.cyclegan.graphs import GraphedStep
-from hw2lib.data.unpaired import UnpairedImages, augment, epoch_order
-from hw2lib.runs.cyclegan_checkpoint import save_cyclegan_state
-from hw2lib.runs.folder import write_csv
+from hw2lib.data.unpaired import UnpairedImages, augment, duplicates_report, epoch_order
+from hw2lib.errors import UserError
+from hw2lib.runs.checkpoint import TrainingState, begin_or_resume
+from hw2lib.runs.folder import RunFolder
 from hw2lib.seeding import seeded_init
 
 from .interrupt import interruptible
+from .loop import Report, Session, epoch_generator, overall, step_generator
+from .memory import keep_freed_memory
 from .settings import CycleGANConfig
-
-Report = Callable[[dict], None]
-
-
-@dataclass
-class CycleGANState:
-    """Everything that a run carries from one step to the next."""
-
-    training: TrainingStep
-    epoch: int = 0
-    step: int = 0
-    losses: list[dict] = field(default_factory=list)
-    evaluations: list[dict] = field(default_factory=list)
-    train_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
-
-    PROGRESS: ClassVar[tuple[str, ...]] = (
-        "epoch",
-        "step",
-        "losses",
-        "evaluations",
-        "train_seconds",
-        "evaluation_seconds",
-    )
 
 
 def build_cyclegan(config: CycleGANConfig) -> CycleGAN:
@@ -92,96 +70,123 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = rate
 
 
-class CycleGANLoop:
-    def __init__(
-        self,
-        config: CycleGANConfig,
-        data: UnpairedImages,
-        state: CycleGANState,
-        device: torch.device,
-        out: Path,
-        report: Report,
-    ) -> None:
-        self.config, self.data, self.state = config, data, state
-        self.device, self.out, self.report = device, out, report
-        self.steps_per_epoch = -(-data.epoch_length // config.batch_size)
-        if config.max_steps:
-            self.steps_per_epoch = min(self.steps_per_epoch, config.max_steps)
-        self.shown: dict[str, float] = {}
+def training_state(step: TrainingStep, size: int) -> TrainingState:
+    """What a checkpoint of a run holds: networks, both optimizers and both pools."""
+    return TrainingState(
+        {"net": step.net},
+        {"generators": step.generators, "discriminators": step.discriminators},
+        {f"pool.{name}": pool for name, pool in step.pools.items()},
+        image=(3, size, size),
+    )
 
-    def run(self) -> bool:
-        state = self.state
-        with interruptible() as interrupt:
-            while state.epoch < self.config.epochs:
-                finished = self._epoch(interrupt)
-                if finished and state.epoch in {*self.config.evaluate_epochs, self.config.epochs}:
+
+def train_cyclegan(
+    config: CycleGANConfig,
+    data: UnpairedImages,
+    run: RunFolder,
+    fabric: Fabric,
+    report: Report,
+    evaluate: Callable[[CycleGAN, int], dict],
+) -> tuple[CycleGAN, TrainingState]:
+    """Train the four networks, from the beginning or from the checkpoint of a resumed run.
+
+    The order of the images, crops, mirroring and the pools' decisions are functions of (seed, epoch,
+    step), and both optimizers and pools are kept, so that a run which is interrupted and resumed equals
+    one that was not, to the bit on one CPU. losses.csv holds the losses of single steps, every
+    ``log_every``-th, without their weights.
+
+    Args:
+        config: settings.
+        data: images of the configured size and recipe.
+        run: its folder, held.
+        fabric: launched; each of its processes takes a share of every batch.
+        report: called with a dictionary after each step (keys epoch, epochs, step, steps_per_epoch,
+            losses).
+        evaluate: what the networks are worth after an epoch of ``evaluate_epochs`` or the last.
+
+    Returns:
+        The networks and the state after the last epoch, or after the step in which Ctrl-C came; a checkpoint
+        holds both.
+
+    Raises:
+        UserError: the run was begun otherwise, a loss is no number, or the settings do not fit the devices.
+    """
+    if config.cuda_graphs and (fabric.device.type != "cuda" or fabric.world_size > 1):
+        raise UserError("cuda_graphs=true: needs a CUDA device, and no more than one")
+    if config.batch_size % fabric.world_size:
+        raise UserError(
+            f"batch_size={config.batch_size}: expected a multiple of --devices {fabric.world_size}"
+        )
+    steps_per_epoch = epoch_steps(config, data)
+    keep_freed_memory()
+    step = build_training(config, fabric.device)
+    if fabric.world_size > 1:
+        step.processes = fabric
+    state = training_state(step, config.size)
+    facts, columns = unpaired_facts(data), ("epoch", "step", *TERMS)
+    begin_or_resume(run, state, config, fabric.device, facts, config.epochs, steps_per_epoch, columns)
+    at, session, shown = state.progress, Session(run, state, fabric), dict[str, float]()
+    splits = data.images["trainA"], data.images["trainB"]
+
+    with interruptible() as interrupt:
+        while at.epoch < config.epochs:
+            session.restart()
+            generator = epoch_generator(config.seed, at)
+            orders = [epoch_order(len(i), steps_per_epoch * config.batch_size, generator) for i in splits]
+            for optimizer in (step.generators, step.discriminators):
+                set_learning_rate(optimizer, learning_rate(config, at.epoch))
+            for batches in list(zip(*(o.split(config.batch_size) for o in orders), strict=True))[at.step :]:
+                generator = step_generator(config.seed, at)
+                x, y = (
+                    placed(augment(images[batch], config.size, generator), fabric)
+                    for images, batch in zip(splits, batches, strict=True)
+                )
+                losses = step(x, y, generator)
+                at.step += 1
+                done = at.epoch * steps_per_epoch + at.step
+                if done % config.log_every == 0 or done == 1:
+                    # Reading a loss makes a GPU wait, so only those that are kept are read.
+                    shown = {name: float(overall(value, fabric)) for name, value in losses.items()}
+                    session.finite(*shown.values())
+                    at.losses.append({"epoch": at.epoch + 1, "step": done, **shown})
+                report(
+                    {"epoch": at.epoch, "epochs": config.epochs, "step": at.step}
+                    | {"steps_per_epoch": steps_per_epoch, "losses": shown}
+                )
+                if session.stops(interrupt):
+                    break
+                if done % config.checkpoint_every == 0:
+                    session.lap()
+                    session.save()
+                session.save_if_due()
+            session.lap()
+            if at.step == steps_per_epoch:
+                at.epoch, at.step = at.epoch + 1, 0
+                if run.first and at.epoch in {*config.evaluate_epochs, config.epochs}:
                     started = time.perf_counter()
-                    self.evaluate()
-                    state.evaluation_seconds += time.perf_counter() - started
-                self._save()
-                if interrupt.requested and state.epoch < self.config.epochs:
-                    return False
-        return True
+                    at.evaluations.append({"epoch": at.epoch} | evaluate(step.net, at.epoch))
+                    at.evaluation_seconds += time.perf_counter() - started
+            session.save()
+            if session.stops(interrupt):
+                break
+    return step.net, state
 
-    def evaluate(self) -> None:
-        """Called after each epoch that is evaluated, once it has been counted."""
 
-    def _epoch(self, interrupt) -> bool:
-        """Go on to the end of the epoch, or to the step in which Ctrl-C came."""
-        config, state = self.config, self.state
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + state.epoch)
-        needed = self.steps_per_epoch * config.batch_size
-        splits = self.data.images["trainA"], self.data.images["trainB"]
-        orders = [epoch_order(len(images), needed, generator) for images in splits]
-        for optimizer in (state.training.generators, state.training.discriminators):
-            set_learning_rate(optimizer, learning_rate(config, state.epoch))
-        started = time.perf_counter()
-        while state.step < self.steps_per_epoch and not interrupt.requested:
-            place = slice(state.step * config.batch_size, (state.step + 1) * config.batch_size)
-            self._step(*(images[order[place]] for images, order in zip(splits, orders, strict=True)))
-            if (state.epoch * self.steps_per_epoch + state.step) % config.checkpoint_every == 0:
-                started = self._clock(started)
-                self._save()
-        self._clock(started)
-        if state.step < self.steps_per_epoch:
-            return False
-        state.epoch, state.step = state.epoch + 1, 0
-        return True
+def epoch_steps(config: CycleGANConfig, data: UnpairedImages) -> int:
+    """Steps in which an epoch passes over the larger domain, at most ``max_steps``."""
+    steps = -(-data.epoch_length // config.batch_size)
+    return min(steps, config.max_steps) if config.max_steps else steps
 
-    def _step(self, a: Tensor, b: Tensor) -> None:
-        config, state = self.config, self.state
-        seed = (config.seed * 1_000_003 + state.epoch) * 10_007 + state.step + 1
-        generator = torch.Generator().manual_seed(seed)
-        x, y = (self._placed(augment(images, config.size, generator)) for images in (a, b))
-        losses = state.training(x, y, generator)
-        state.step += 1
-        done = state.epoch * self.steps_per_epoch + state.step
-        if done % config.log_every == 0 or done == 1:
-            # Reading a loss makes a GPU wait, so only those that are kept are read.
-            self.shown = {name: float(value) for name, value in losses.items()}
-            state.losses.append({"epoch": state.epoch + 1, "step": done} | self.shown)
-        self.report(self._event())
 
-    def _placed(self, images: Tensor) -> Tensor:
-        """The images on the device, without waiting for the steps that a GPU still has to do."""
-        if self.device.type == "cuda":
-            images = images.pin_memory()
-        return images.to(self.device, non_blocking=True)
+def placed(images: Tensor, fabric: Fabric) -> Tensor:
+    """This process's images on its device, without waiting for the steps that a GPU still has to do."""
+    images = images[fabric.global_rank :: fabric.world_size]
+    if fabric.device.type == "cuda":
+        images = images.pin_memory()
+    return images.to(fabric.device, non_blocking=True)
 
-    def _clock(self, started: float) -> float:
-        now = time.perf_counter()
-        self.state.train_seconds += now - started
-        return now
 
-    def _save(self) -> None:
-        save_cyclegan_state(self.out, self.state)
-        write_csv(self.out / "losses.csv", self.state.losses)
-
-    def _event(self) -> dict:
-        return {
-            "epoch": self.state.epoch,
-            "epochs": self.config.epochs,
-            "step": self.state.step,
-            "steps_per_epoch": self.steps_per_epoch,
-            "losses": self.shown,
-        }
+def unpaired_facts(data: UnpairedImages) -> dict[str, object]:
+    """What identifies the images of a run."""
+    counts = {split: len(images) for split, images in data.images.items()}
+    return {"name": data.name, "checksum": data.checksum, **counts, **duplicates_report(data.duplicates)}

@@ -8,6 +8,7 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.fabric.strategies import SingleDeviceStrategy
+from lightning.fabric.utilities.rank_zero import _get_rank
 
 from hw2lib.errors import UserError
 
@@ -32,26 +33,39 @@ def resolve_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and available else "cpu")
 
 
-def fabric_on(device: str, devices: int = 1) -> Fabric:
+def fabric_on(device: str, devices: int = 1, strategy: str = "auto") -> Fabric:
     """Lightning's Fabric on the device that :func:`resolve_device` names, launched.
 
     A single device is given whole: Fabric would else look for a cluster (SLURM, MPI, LSF), and refuse to run
     in a job of several tasks.
 
+    Args:
+        device: ``auto``, ``cpu`` or ``cuda``.
+        devices: how many; each is of a process of its own, which Fabric starts.
+        strategy: how several share the work: ``auto``, or the name of one of Fabric's, as ``ddp``.
+
     Raises:
-        UserError: there are not so many devices.
+        UserError: there are not so many devices, or Fabric does not offer the strategy on them.
     """
     place = resolve_device(device)
     if place.type == "cuda" and devices > torch.cuda.device_count():
         raise UserError(f"--devices {devices}: there are {torch.cuda.device_count()} CUDA devices")
-    if devices == 1:
+    if devices == 1 and strategy == "auto":
         index = torch.device("cuda", 0) if place.type == "cuda" else place
         alone = SingleDeviceStrategy(index)
         fabric = Fabric(accelerator=place.type, strategy=alone, plugins=[LightningEnvironment()])
     else:
-        fabric = Fabric(accelerator=place.type, devices=devices)
+        try:
+            fabric = Fabric(accelerator=place.type, devices=devices, strategy=strategy)
+        except ValueError as error:
+            raise UserError(f"--strategy {strategy}: {error}") from error
     fabric.launch()
     return fabric
+
+
+def is_first_process(devices: int) -> bool:
+    """Whether this process is the first of those that train together; known before Fabric starts them."""
+    return devices == 1 or _get_rank() in (None, 0)
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:

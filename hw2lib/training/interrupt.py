@@ -1,9 +1,9 @@
 """Ctrl-C between two steps instead of within one."""
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from hw2lib.runs.folder import handled
 
 
 class Interrupt:
@@ -15,23 +15,17 @@ class Interrupt:
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Note the first Ctrl-C (or SIGTERM), so that the loop can stop after its step and save.
+    """Note the first Ctrl-C, SIGTERM or SIGHUP, so that the loop can stop after its step and save.
 
-    A second Ctrl-C interrupts at once. Outside the main thread signals are left alone.
+    A second one interrupts at once, or when the file that is being written is whole. Outside the main thread
+    signals are left alone.
     """
     interrupt = Interrupt()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupt
-        return
 
-    def note(number: int, frame: object) -> None:
+    def note(number: int) -> None:
         if interrupt.requested:
             raise KeyboardInterrupt
         interrupt.requested = True
 
-    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled(note):
         yield interrupt
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -1,164 +1,118 @@
-"""Epochs over images in memory, the same for the flow and the VAE."""
+"""What the loops of all models share: their random numbers, clock and checkpoints, and several processes."""
 
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from hw2lib.data import MVTecCategory
 from hw2lib.errors import UserError
 from hw2lib.flows import bits_per_dim
-from hw2lib.runs.checkpoint import TrainingState, save_training_state
-from hw2lib.runs.folder import write_csv
+from hw2lib.runs.checkpoint import Progress, TrainingState, save_checkpoint
+from hw2lib.runs.folder import RunFolder, write_csv
 
-from .interrupt import Interrupt, interruptible
+from .interrupt import Interrupt
 
 Report = Callable[[dict], None]
+# More work than this is not lost to a crash, however long an epoch takes.
+CHECKPOINT_SECONDS = 120.0
 
 
-class EpochState(TrainingState, Protocol):
-    """The state of a training in epochs.
-
-    Attributes:
-        loss_sum: of the current epoch's images so far, in nats.
-        losses: the rows of losses.csv.
-        train_seconds: that the training took so far.
-    """
-
-    loss_sum: float
-    losses: list[dict]
-    train_seconds: float
+def epoch_generator(seed: int, progress: Progress) -> torch.Generator:
+    """What is random in the order of an epoch, a function of (seed, epoch): a run can go on within it."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + progress.epoch)
 
 
-class EpochSettings(Protocol):
-    """What every training in epochs is told."""
-
-    @property
-    def seed(self) -> int: ...
-
-    @property
-    def epochs(self) -> int: ...
-
-    @property
-    def batch_size(self) -> int: ...
-
-    @property
-    def checkpoint_every(self) -> int: ...
+def step_generator(seed: int, progress: Progress) -> torch.Generator:
+    """What is random in a step, a function of (seed, epoch, step)."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + progress.epoch) * 10_007 + progress.step + 1)
 
 
-class EpochLoop:
-    """Shuffled batches, progress, checkpoints and Ctrl-C; what a step and an epoch are is left open.
+def share(batch: Tensor, fabric: Fabric) -> Tensor:
+    """This process's part of a batch, on its device."""
+    return batch[fabric.global_rank :: fabric.world_size].to(fabric.device)
 
-    The order of the images is a function of (seed, epoch), so that a run can go on where it stopped.
+
+def shared_mean(losses: Tensor, count: int, fabric: Fabric) -> Tensor:
+    """What becomes the mean over all ``count`` images when it is averaged over the processes' shares."""
+    if fabric.world_size == 1:
+        return losses.mean()
+    return losses.sum() * (fabric.world_size / count)
+
+
+def overall(loss: Tensor, fabric: Fabric) -> Tensor:
+    """The mean over all processes, without gradient."""
+    found = fabric.all_reduce(loss.detach())
+    assert isinstance(found, Tensor)
+    return found
+
+
+class Session:
+    """What a loop does beside its steps: it keeps time and checkpoints, and stops where it has to.
 
     Args:
-        config: the settings.
-        data: the images.
-        split: indices for training and for validation.
+        run: the folder.
         state: of the training.
         fabric: launched.
-        out: folder of the run.
-        report: called after each step.
     """
 
-    def __init__(
-        self,
-        config: EpochSettings,
-        data: MVTecCategory,
-        split: tuple[Tensor, Tensor],
-        state: EpochState,
-        fabric: Fabric,
-        out: Path,
-        report: Report,
-    ) -> None:
-        self.config, self.data, self.state, self.fabric = config, data, state, fabric
-        self.out, self.report = out, report
-        train, validation = split
-        self.train, self.validation = data.train[train].flatten(1), data.train[validation]
+    def __init__(self, run: RunFolder, state: TrainingState, fabric: Fabric) -> None:
+        self.run, self.state, self.fabric = run, state, fabric
+        self.started = self.saved = time.perf_counter()
 
-    def run(self) -> bool:
-        """Train until the last epoch and leave a checkpoint; False if Ctrl-C came first."""
-        with interruptible() as interrupt:
-            while self.state.epoch < self.config.epochs:
-                if not self._epoch(interrupt):
-                    break
-            if self.fabric.is_global_zero:
-                save_training_state(self.out, self.state)
-        return self.state.epoch == self.config.epochs
+    def restart(self) -> None:
+        """Count from now on as training."""
+        self.started = time.perf_counter()
 
-    def step(self, batch: Tensor) -> float:
-        """One step of the optimizer on the images of these indices; the mean loss in nats per image."""
-        raise NotImplementedError
+    def lap(self) -> None:
+        """Count as training what came since :meth:`restart` or the last lap."""
+        now = time.perf_counter()
+        self.state.progress.train_seconds += now - self.started
+        self.started = now
 
-    def event(self, steps_per_epoch: int, loss: float) -> dict:
-        """What is reported after a step."""
-        last = self.state.losses[-1] if self.state.losses else {}
-        return {
-            "epoch": self.state.epoch,
-            "epochs": self.config.epochs,
-            "step": self.state.step,
-            "steps_per_epoch": steps_per_epoch,
-            "train_bpd": float(bits_per_dim(loss, self.data.features)),
-            "val_bpd": last.get("val_bpd"),
-        }
+    def finite(self, *losses: float) -> None:
+        """UserError where a loss is no number, since no later step can mend that."""
+        for value in losses:
+            if not math.isfinite(value):
+                epoch = self.state.progress.epoch + 1
+                raise UserError(f"{self.run.path}: the loss is {value} in epoch {epoch}; lower learning_rate")
 
-    def validate(self, train_loss: float) -> dict:
-        """The row of losses.csv, given the epoch's mean loss."""
-        raise NotImplementedError
-
-    def evaluate(self) -> None:
-        """Called after each epoch, once it has been counted."""
-
-    def noise(self) -> torch.Generator:
-        """What is random in this step, a function of (seed, epoch, step)."""
-        seed = (self.config.seed * 1_000_003 + self.state.epoch) * 10_007 + self.state.step + 1
-        return torch.Generator().manual_seed(seed)
-
-    def mean(self, losses: Tensor, batch: Tensor) -> Tensor:
-        """What becomes the mean over the whole batch when it is averaged over the processes' shares."""
+    def stops(self, interrupt: Interrupt) -> bool:
+        """Whether a process was asked to stop: then all do, after the same step."""
         if self.fabric.world_size == 1:
-            return losses.mean()
-        return losses.sum() * (self.fabric.world_size / len(batch))
+            return interrupt.requested
+        asked = torch.tensor(float(interrupt.requested), device=self.fabric.device)
+        return bool(overall(asked, self.fabric) > 0)
 
-    def finite(self, loss: Any) -> float:
-        """The loss as a number; UserError where it is none, since no later step can mend that."""
-        value = float(loss)
-        if not math.isfinite(value):
-            raise UserError(
-                f"{self.out}: the loss is {value} in epoch {self.state.epoch + 1}; lower learning_rate"
-            )
-        return value
+    def save(self) -> None:
+        """Leave a checkpoint and losses.csv."""
+        if self.run.first:
+            save_checkpoint(self.run.path, self.state)
+            self.write_losses()
+        self.saved = time.perf_counter()
 
-    def share(self, batch: Tensor) -> Tensor:
-        """This process's part of a batch, on its device."""
-        return batch[self.fabric.global_rank :: self.fabric.world_size].to(self.fabric.device)
+    def write_losses(self) -> None:
+        if self.run.first:
+            write_csv(self.run.path / "losses.csv", self.state.progress.losses)
 
-    def _epoch(self, interrupt: Interrupt) -> bool:
-        config, state = self.config, self.state
-        started = time.perf_counter()
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + state.epoch)
-        batches = torch.randperm(len(self.train), generator=generator).split(config.batch_size)
-        while state.step < len(batches):
-            batch = batches[state.step]
-            loss = self.step(batch)
-            state.loss_sum += loss * len(batch)
-            state.step += 1
-            self.report(self.event(len(batches), loss))
-            if interrupt.requested:
-                state.train_seconds += time.perf_counter() - started
-                return False
-        row = {"epoch": state.epoch + 1} | self.validate(state.loss_sum / len(self.train))
-        state.train_seconds += time.perf_counter() - started
-        state.losses.append(row | {"seconds": round(state.train_seconds, 3)})
-        state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
-        self.evaluate()
-        if self.fabric.is_global_zero:
-            write_csv(self.out / "losses.csv", state.losses)
-            if config.checkpoint_every and state.epoch % config.checkpoint_every == 0:
-                save_training_state(self.out, state)
-        return True
+    def save_if_due(self) -> None:
+        """Leave a checkpoint where the last one is some minutes old."""
+        if time.perf_counter() - self.saved > CHECKPOINT_SECONDS:
+            self.lap()
+            self.save()
+            self.restart()
+
+
+def pixel_event(progress: Progress, epochs: int, steps_per_epoch: int, loss: float, features: int) -> dict:
+    """What is reported after a step of the flow or the VAE, whose loss is in nats per image."""
+    last = progress.losses[-1] if progress.losses else {}
+    return {
+        "epoch": progress.epoch,
+        "epochs": epochs,
+        "step": progress.step,
+        "steps_per_epoch": steps_per_epoch,
+        "train_bpd": float(bits_per_dim(loss, features)),
+        "val_bpd": last.get("val_bpd"),
+    }

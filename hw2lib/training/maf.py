@@ -2,53 +2,29 @@
 
 import math
 import time
-from dataclasses import dataclass, field
-from typing import ClassVar
 
+import numpy as np
 import torch
+from lightning.fabric import Fabric
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from hw2lib.anomaly import corrupt, nll_scores
+from hw2lib.data import MVTecCategory
+from hw2lib.data.mvtec import split_validation
 from hw2lib.flows import MAF, DequantizedPixels, bits_per_dim
-from hw2lib.runs.checkpoint import AVERAGE, MODEL
-from hw2lib.runs.folder import write_csv
+from hw2lib.runs.checkpoint import AVERAGE, MODEL, OPTIMIZER, TrainingState, begin_or_resume
+from hw2lib.runs.folder import RunFolder, data_facts, write_csv
 from hw2lib.seeding import seeded_init
 from hw2lib.statistics import auroc_per_defect
 
-from .loop import EpochLoop
+from .interrupt import interruptible
+from .loop import Report, Session, epoch_generator, overall, pixel_event, share, shared_mean, step_generator
+from .memory import keep_freed_memory
 from .settings import MAFConfig
 
-
-@dataclass
-class MAFState:
-    """Everything that a run carries from one step to the next."""
-
-    flow: MAF
-    average: MAF
-    optimizer: torch.optim.Optimizer
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    losses: list[dict] = field(default_factory=list)
-    auroc: list[dict] = field(default_factory=list)
-    train_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
-
-    PROGRESS: ClassVar[tuple[str, ...]] = (
-        "epoch",
-        "step",
-        "loss_sum",
-        "losses",
-        "auroc",
-        "train_seconds",
-        "evaluation_seconds",
-    )
-
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        """What a checkpoint holds, by file name."""
-        return {MODEL: self.flow, AVERAGE: self.average}
+LOSSES = ("epoch", "train_nll", "val_nll", "val_nll_ema", "train_bpd", "val_bpd", "val_bpd_ema", "seconds")
 
 
 def build_maf(config: MAFConfig) -> MAF:
@@ -70,51 +46,103 @@ def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
         clip_grads_with_norm_(parameters, max_norm, norm)
 
 
-class MAFLoop(EpochLoop):
-    config: MAFConfig
-    state: MAFState
+def train_maf(
+    config: MAFConfig, data: MVTecCategory, run: RunFolder, fabric: Fabric, report: Report
+) -> TrainingState:
+    """Maximum-likelihood training, from the beginning or from the checkpoint of a resumed run.
 
-    def __init__(self, *arguments) -> None:
-        super().__init__(*arguments)
-        self.pixels = DequantizedPixels()
-        self.weights = list(self.state.flow.parameters())
-        self.averages: list[Tensor] = list(self.state.average.parameters())
+    The objective is the mean of −log p(x) over a batch, x being dequantised pixels in [−1, 1]^D (book:
+    eq-maf-objective). Batches and noise are functions of (seed, epoch, step), so that a run which is
+    interrupted and resumed equals one that was not, to the bit on one CPU.
 
-    def step(self, batch: Tensor) -> float:
-        """One step of Adam on the mean negative log-likelihood; returns it in nats per image."""
-        state, config = self.state, self.config
-        noise = self.noise()
-        images = corrupt(self.train[batch], config.corrupted, noise)
-        x = self.share(self.pixels.encode(images, generator=noise))
-        state.optimizer.zero_grad(set_to_none=True)
-        loss = self.mean(-state.flow.log_prob(x), batch)
-        self.fabric.backward(loss)
-        clip_gradients(self.weights, config.clip_norm)
-        state.optimizer.step()
-        with torch.no_grad():
-            torch._foreach_lerp_(self.averages, [*self.weights], 1 - config.average_decay)
-        return self.finite(self.fabric.all_reduce(loss.detach()))
+    Args:
+        config: settings.
+        data: images of the configured size.
+        run: its folder, held.
+        fabric: launched; each of its processes takes a share of every batch.
+        report: called after each step with what :func:`~hw2lib.training.loop.pixel_event` makes.
 
-    def validate(self, train_loss: float) -> dict:
-        state = self.state
-        row = {"train_nll": train_loss}
-        row["val_nll"] = float(nll_scores(state.flow, self.validation).mean())
-        row["val_nll_ema"] = float(nll_scores(state.average, self.validation).mean())
-        for name in ("train", "val"):
-            row[f"{name}_bpd"] = float(bits_per_dim(row[f"{name}_nll"], self.data.features))
-        return row | {"val_bpd_ema": float(bits_per_dim(row["val_nll_ema"], self.data.features))}
+    Returns:
+        The state after the last epoch, or after the step in which Ctrl-C came; a checkpoint holds it. Its
+        networks are ``model``, and ``average``, the moving average θ̄ of the weights.
 
-    def evaluate(self) -> None:
-        if self.state.epoch not in (*self.config.evaluate_epochs, self.config.epochs):
-            return
-        started = time.perf_counter()
-        for weights, flow in (("plain", self.state.flow), ("ema", self.state.average)):
-            scores = nll_scores(flow, self.data.test)
-            if not math.isfinite(scores.sum()):
-                continue  # a blown-up image has no rank; the epoch's row is then absent
-            for defect, area in auroc_per_defect(self.data.test_defects, scores).items():
-                row = {"epoch": self.state.epoch, "weights": weights, "defect": defect, "auroc": area}
-                self.state.auroc.append(row)
-        self.state.evaluation_seconds += time.perf_counter() - started
-        if self.fabric.is_global_zero and self.state.auroc:
-            write_csv(self.out / "auroc.csv", self.state.auroc)
+    Raises:
+        UserError: the images are too few to split, the run was begun otherwise, or the loss is no number.
+    """
+    train, held_out = split_validation(len(data.train), config.validation_fraction, config.seed)
+    images, validation = data.train[train].flatten(1), data.train[held_out]
+    steps_per_epoch = math.ceil(len(images) / config.batch_size)
+    keep_freed_memory()
+    flow = build_maf(config)
+    average = build_maf(config).requires_grad_(False).to(fabric.device)
+    optimizer = torch.optim.Adam(flow.parameters(), lr=config.learning_rate, fused=True)
+    flow, optimizer = fabric.setup(flow, optimizer)
+    flow.mark_forward_method("log_prob")
+    state = TrainingState({MODEL: flow, AVERAGE: average}, {OPTIMIZER: optimizer})
+    facts, place = data_facts(data), fabric.device
+    begin_or_resume(run, state, config, place, facts, config.epochs, steps_per_epoch, LOSSES)
+    at, session, pixels = state.progress, Session(run, state, fabric), DequantizedPixels()
+    weights: list[nn.Parameter] = list(flow.parameters())
+    averages: list[Tensor] = list(average.parameters())
+
+    with interruptible() as interrupt:
+        while at.epoch < config.epochs:
+            session.restart()
+            order = torch.randperm(len(images), generator=epoch_generator(config.seed, at))
+            for batch in order.split(config.batch_size)[at.step :]:
+                noise = step_generator(config.seed, at)
+                spoiled = corrupt(images[batch], config.corrupted, noise)
+                x = share(pixels.encode(spoiled, generator=noise, dtype=weights[0].dtype), fabric)
+                optimizer.zero_grad(set_to_none=True)
+                loss = shared_mean(-flow.log_prob(x), len(batch), fabric)
+                fabric.backward(loss)
+                clip_gradients(weights, config.clip_norm)
+                optimizer.step()
+                with torch.no_grad():
+                    torch._foreach_lerp_(averages, [*weights], 1 - config.average_decay)
+                mean_loss = float(overall(loss, fabric))
+                session.finite(mean_loss)
+                at.loss_sum += mean_loss * len(batch)
+                at.step += 1
+                report(pixel_event(at, config.epochs, steps_per_epoch, mean_loss, data.features))
+                if session.stops(interrupt):
+                    session.lap()
+                    session.save()
+                    return state
+                session.save_if_due()
+
+            row: dict[str, float] = {"epoch": at.epoch + 1, "train_nll": at.loss_sum / len(images)}
+            row["val_nll"] = float(nll_scores(flow, validation).mean())
+            row["val_nll_ema"] = float(nll_scores(average, validation).mean())
+            for name in ("train", "val"):
+                row[f"{name}_bpd"] = float(bits_per_dim(row[f"{name}_nll"], data.features))
+            row["val_bpd_ema"] = float(bits_per_dim(row["val_nll_ema"], data.features))
+            session.lap()
+            at.losses.append({**row, "seconds": round(at.train_seconds, 3)})
+            at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
+            session.write_losses()
+
+            # After the last epoch the test images are scored with all that follows training.
+            if at.epoch in config.evaluate_epochs and at.epoch < config.epochs:
+                started = time.perf_counter()
+                for weighting, network in (("plain", flow), ("ema", average)):
+                    at.evaluations += auroc_rows(at.epoch, weighting, data, nll_scores(network, data.test))
+                at.evaluation_seconds += time.perf_counter() - started
+                if run.first and at.evaluations:
+                    write_csv(run.path / "auroc.csv", at.evaluations)
+            if at.epoch == config.epochs or (
+                config.checkpoint_every and at.epoch % config.checkpoint_every == 0
+            ):
+                session.save()
+    return state
+
+
+def auroc_rows(epoch: int, weights: str, data: MVTecCategory, scores: ArrayLike) -> list[dict]:
+    """Rows of auroc.csv, one per kind of defect; none where a blown-up image has no rank."""
+    if not np.isfinite(scores).all():
+        return []
+    areas = auroc_per_defect(data.test_defects, scores)
+    return [
+        {"epoch": epoch, "weights": weights, "defect": defect, "auroc": area}
+        for defect, area in areas.items()
+    ]

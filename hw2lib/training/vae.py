@@ -1,40 +1,37 @@
 """The loop that trains a variational autoencoder on one category of MVTec AD."""
 
 import math
-from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from lightning.fabric import Fabric
 
 from hw2lib.anomaly import vae_scores
+from hw2lib.data import MVTecCategory
+from hw2lib.data.mvtec import split_validation
 from hw2lib.flows import DequantizedPixels, bits_per_dim
-from hw2lib.runs.checkpoint import MODEL
+from hw2lib.runs.checkpoint import MODEL, OPTIMIZER, TrainingState, begin_or_resume
+from hw2lib.runs.folder import RunFolder, data_facts
 from hw2lib.seeding import seeded_init
 from hw2lib.vae import VAE, conv_vae
 
-from .loop import EpochLoop
+from .fit import vae_parameter_groups
+from .interrupt import interruptible
+from .loop import Report, Session, epoch_generator, overall, pixel_event, share, shared_mean, step_generator
+from .memory import keep_freed_memory
 from .settings import VAEConfig
 
-
-@dataclass
-class VAEState:
-    """Everything that a run carries from one step to the next."""
-
-    vae: VAE
-    optimizer: torch.optim.Optimizer
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    losses: list[dict] = field(default_factory=list)
-    train_seconds: float = 0.0
-
-    PROGRESS: ClassVar[tuple[str, ...]] = ("epoch", "step", "loss_sum", "losses", "train_seconds")
-
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        """What a checkpoint holds, by file name."""
-        return {MODEL: self.vae}
+LOSSES = (
+    "epoch",
+    "train_nelbo",
+    "val_nelbo",
+    "train_bpd",
+    "val_bpd",
+    "val_error",
+    "val_kl",
+    "sigma",
+    "seconds",
+)
 
 
 def build_vae(config: VAEConfig) -> VAE:
@@ -43,37 +40,86 @@ def build_vae(config: VAEConfig) -> VAE:
         return conv_vae(config.size, config.channels, config.latent)
 
 
-class VAELoop(EpochLoop):
-    config: VAEConfig
-    state: VAEState
+def train_vae(
+    config: VAEConfig, data: MVTecCategory, run: RunFolder, fabric: Fabric, report: Report
+) -> TrainingState:
+    """Maximise the evidence lower bound, from the beginning or from the checkpoint of a resumed run.
 
-    def step(self, batch: Tensor) -> float:
-        """One step of Adam on the mean −ELBO; returns it in nats per image."""
-        state, config, generator = self.state, self.config, self.noise()
-        self._set_learning_rates()
-        x = DequantizedPixels().encode(self.train[batch], generator=generator)
-        noise = torch.randn(len(batch), config.latent, generator=generator)
-        state.optimizer.zero_grad(set_to_none=True)
-        loss = self.mean(state.vae(self.share(x), self.share(noise)), batch)
-        self.fabric.backward(loss)
-        self.fabric.clip_gradients(
-            state.vae, state.optimizer, max_norm=config.clip_norm, error_if_nonfinite=False
-        )
-        state.optimizer.step()
-        return self.finite(self.fabric.all_reduce(loss.detach()))
+    The objective is the mean of −ELBO(x) over a batch with one draw of ε per image (book: eq-elbo), x
+    being dequantised pixels in [−1, 1]^D as for the flow, so that bits per dimension of the two can be
+    compared: those of the VAE are an upper bound. Batches and noise are functions of (seed, epoch,
+    step) and so is the learning rate, so that a run which is interrupted and resumed equals one that
+    was not, to the bit on one CPU.
 
-    def validate(self, train_loss: float) -> dict:
-        vae, features = getattr(self.state.vae, "module", self.state.vae), self.data.features
-        scores = vae_scores(vae, self.validation, draws=1)
-        row = {"train_nelbo": train_loss, "val_nelbo": float(scores.nelbo.mean())}
-        for name in ("train", "val"):
-            row[f"{name}_bpd"] = float(bits_per_dim(row[f"{name}_nelbo"], features))
-        row |= {"val_error": float(scores.error.mean()), "val_kl": float(scores.kl.mean())}
-        return row | {"sigma": float(vae.log_sigma.detach().exp())}
+    Args:
+        config: settings.
+        data: images of the configured size.
+        run: its folder, held.
+        fabric: launched; each of its processes takes a share of every batch.
+        report: called after each step with what :func:`~hw2lib.training.loop.pixel_event` makes.
 
-    def _set_learning_rates(self) -> None:
-        config, steps_per_epoch = self.config, math.ceil(len(self.train) / self.config.batch_size)
-        done = (self.state.epoch * steps_per_epoch + self.state.step) / (config.epochs * steps_per_epoch)
-        rates = (config.learning_rate, config.sigma_learning_rate)
-        for group, rate in zip(self.state.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * (1 + math.cos(math.pi * done)) / 2
+    Returns:
+        The state after the last epoch, or after the step in which Ctrl-C came; a checkpoint holds it. Its
+        network is ``model``.
+
+    Raises:
+        UserError: the images are too few to split, or of a size that the convolutions cannot halve; the run
+            was begun otherwise, or the loss is no number.
+    """
+    train, held_out = split_validation(len(data.train), config.validation_fraction, config.seed)
+    images, validation = data.train[train].flatten(1), data.train[held_out]
+    steps_per_epoch = math.ceil(len(images) / config.batch_size)
+    rates = (config.learning_rate, config.sigma_learning_rate)
+    keep_freed_memory()
+    vae = build_vae(config)
+    optimizer = torch.optim.Adam(vae_parameter_groups(vae, *rates), fused=True)
+    vae, optimizer = fabric.setup(vae, optimizer)
+    state = TrainingState({MODEL: vae}, {OPTIMIZER: optimizer})
+    facts, place = data_facts(data), fabric.device
+    begin_or_resume(run, state, config, place, facts, config.epochs, steps_per_epoch, LOSSES)
+    at, session, pixels = state.progress, Session(run, state, fabric), DequantizedPixels()
+
+    with interruptible() as interrupt:
+        while at.epoch < config.epochs:
+            session.restart()
+            order = torch.randperm(len(images), generator=epoch_generator(config.seed, at))
+            for batch in order.split(config.batch_size)[at.step :]:
+                done = (at.epoch * steps_per_epoch + at.step) / (config.epochs * steps_per_epoch)
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * (1 + math.cos(math.pi * done)) / 2
+                generator = step_generator(config.seed, at)
+                x = pixels.encode(images[batch], generator=generator)
+                noise = torch.randn(len(batch), config.latent, generator=generator)
+                optimizer.zero_grad(set_to_none=True)
+                loss = shared_mean(vae(share(x, fabric), share(noise, fabric)), len(batch), fabric)
+                fabric.backward(loss)
+                fabric.clip_gradients(vae, optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
+                optimizer.step()
+                mean_loss = float(overall(loss, fabric))
+                session.finite(mean_loss)
+                at.loss_sum += mean_loss * len(batch)
+                at.step += 1
+                report(pixel_event(at, config.epochs, steps_per_epoch, mean_loss, data.features))
+                if session.stops(interrupt):
+                    session.lap()
+                    session.save()
+                    return state
+                session.save_if_due()
+
+            network = cast(VAE, state.network(MODEL))
+            scores = vae_scores(network, validation, draws=1)
+            row: dict[str, float] = {"epoch": at.epoch + 1, "train_nelbo": at.loss_sum / len(images)}
+            row["val_nelbo"] = float(scores.nelbo.mean())
+            for name in ("train", "val"):
+                row[f"{name}_bpd"] = float(bits_per_dim(row[f"{name}_nelbo"], data.features))
+            row |= {"val_error": float(scores.error.mean()), "val_kl": float(scores.kl.mean())}
+            row["sigma"] = float(network.log_sigma.detach().exp())
+            session.lap()
+            at.losses.append({**row, "seconds": round(at.train_seconds, 3)})
+            at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
+            session.write_losses()
+            if at.epoch == config.epochs or (
+                config.checkpoint_every and at.epoch % config.checkpoint_every == 0
+            ):
+                session.save()
+    return state

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 import hw2lib
-from hw2lib.claims import load_ledger, results
+from hw2lib.claims import is_bookkeeping, load_ledger, results
 from hw2lib.cli import progress
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.maf import RECORDED_FILES
@@ -109,7 +109,7 @@ def test_interrupted_and_resumed(hw2, category, tmp_path, monkeypatch):
     wrong(hw2(*resume, "--seed", 1), "a resumed run keeps its settings")
     wrong(hw2(*resume, "--set", "epochs=3"), "a resumed run keeps its settings")
     assert hw2(*resume)[0] == 0
-    for name in ("model.safetensors", "average.safetensors", "scores.csv", "samples.png"):
+    for name in ("checkpoint.safetensors", "scores.csv", "samples.png"):
         assert (whole / name).read_bytes() == (out / name).read_bytes()
 
 
@@ -152,11 +152,14 @@ def test_claims_are_printed_for_people_and_programs(hw2):
     assert code == 0
     rows, ledger = json.loads(printed), load_ledger()
     assert [row["id"] for row in rows] == [entry["id"] for entry in ledger]
-    assert all(set(row) == {"id", "notebook", "verdict", "evidence", "values", "conditions"} for row in rows)
+    keys = {"id", "notebook", "kind", "verdict", "evidence", "values", "conditions", "rules"}
+    assert all(set(row) == keys for row in rows)
     found = results()
     assert all(row["verdict"] == found[row["id"]].verdict for row in rows)
     code, printed, _ = hw2("claims")
     assert code == 0 and all(entry["id"] in printed for entry in ledger)
+    listed = sum(is_bookkeeping(entry) for entry in ledger)
+    assert printed.rstrip().endswith(f"bookkeeping, not counted: {listed}")
 
 
 def test_version_and_help(hw2):
@@ -296,9 +299,9 @@ def test_wrong_sampling_and_scoring_is_named_and_leaves_nothing(hw2, run, catego
     wrong(hw2("score", run, "--data", category, "--weights", "best"), "--weights best")
     (category / "test" / "good" / "000.png").write_text("words")
     wrong(hw2("score", run, "--data", category), "good/000.png: cannot be read as an image")
-    model = run / "average.safetensors"
+    model = run / "checkpoint.safetensors"
     model.write_bytes(model.read_bytes()[:100])
-    wrong(hw2("sample", run), "average.safetensors: cannot be read as safetensors")
+    wrong(hw2("sample", run), "checkpoint.safetensors: cannot be read as safetensors")
     assert not list(Path.cwd().iterdir()) and not list(tmp_path.rglob("*.part"))
 
 

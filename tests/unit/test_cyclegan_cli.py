@@ -12,7 +12,7 @@ import hw2lib.data
 from hw2lib.data import source, synthetic_unpaired
 from hw2lib.data.synthetic import unpaired
 from hw2lib.data.unpaired import load_unpaired, read_image, to_uint8
-from hw2lib.jobs.cyclegan import train_cyclegan
+from hw2lib.jobs.cyclegan import run_cyclegan
 from hw2lib.jobs.trained import load_cyclegan
 from hw2lib.runs.folder import read_json, write_json
 from hw2lib.training.devices import multiplies_bfloat16
@@ -63,7 +63,7 @@ def train(root, out) -> list[object]:
 def trained(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
     settings = override(CYCLEGAN_PROFILES["quick"], [*SETTINGS, "recipe=crop"])
-    assert train_cyclegan(settings, load_unpaired(root, 32), out, device="cpu")
+    assert run_cyclegan(settings, load_unpaired(root, 32), out, device="cpu")
     return out
 
 

@@ -13,7 +13,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from hw2lib.data import synthetic_unpaired
 from hw2lib.errors import UserError
-from hw2lib.jobs.cyclegan import train_cyclegan
+from hw2lib.jobs.cyclegan import run_cyclegan
 from hw2lib.jobs.cyclegan_evaluation import references
 from hw2lib.jobs.evaluate import SECTIONS, evaluate_run, is_evaluated
 from hw2lib.runs.folder import read_json, write_json
@@ -43,7 +43,7 @@ def run(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hw2lib.translation.classifier.LEAST_STEPS", 4)
-        assert train_cyclegan(TINY, data, out, device="cpu")
+        assert run_cyclegan(TINY, data, out, device="cpu")
     return out
 
 

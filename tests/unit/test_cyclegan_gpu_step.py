@@ -8,7 +8,7 @@ import torch
 from hw2lib.cyclegan import TERMS, ImagePool, TrainingStep
 from hw2lib.cyclegan.graphs import GraphedStep, unchanged
 from hw2lib.errors import UserError
-from hw2lib.jobs.cyclegan import train_cyclegan
+from hw2lib.jobs.cyclegan import run_cyclegan
 from hw2lib.training.cyclegan import build_training, set_learning_rate
 from hw2lib.training.settings import CycleGANConfig
 
@@ -114,5 +114,5 @@ def test_a_learning_rate_that_a_recording_would_freeze_is_refused():
 
 def test_cuda_graphs_are_not_for_a_cpu(tmp_path):
     with pytest.raises(UserError, match="cuda_graphs=true: needs a CUDA device"):
-        train_cyclegan(GRAPHS, None, tmp_path / "run", device="cpu")
+        run_cyclegan(GRAPHS, None, tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()

@@ -9,7 +9,7 @@ from prose import ROOT
 
 from hw2lib.data import load_mvtec
 from hw2lib.errors import UserError
-from hw2lib.jobs.maf import train_maf
+from hw2lib.jobs.maf import run_maf
 from hw2lib.training.devices import fabric_on, resolve_device
 from hw2lib.training.settings import MAFConfig
 
@@ -62,7 +62,7 @@ def test_training_under_slurm_finishes(tmp_path, category, monkeypatch):
     for name, value in CLUSTERS["slurm"][2].items():
         monkeypatch.setenv(name, value)
     config = MAFConfig(size=8, hidden_features=(8,), transforms=1, epochs=1, batch_size=9)
-    assert train_maf(config, load_mvtec(category, 8), tmp_path / "run", device="cpu")
+    assert run_maf(config, load_mvtec(category, 8), tmp_path / "run", device="cpu")
 
 
 @fault(

@@ -11,7 +11,7 @@ from hw2lib import memory
 from hw2lib.errors import UserError
 from hw2lib.jobs.evaluate import is_evaluated
 from hw2lib.jobs.trained import load_cyclegan, load_flow, load_vae, run_kind
-from hw2lib.runs.folder import prepare
+from hw2lib.runs.folder import RunFolder
 from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun
 from hw2lib.runs.schema import CycleGANMetrics, Environment, Settings
 from hw2lib.schema import read_json
@@ -67,9 +67,9 @@ def test_all_readers_name_it(untrained_copy, text):
     for call in (run_kind, load_flow, load_vae, load_cyclegan, lambda run: RecordedRun(run).config):
         assert one_line(call, run).startswith(f"{run}")
     (run / "environment.json").write_text(text, "utf-8")
-    (run / "state.json").write_text("{}", "utf-8")
-    for call in (lambda run: RecordedRun(run).environment, lambda run: prepare(run, True, "checksum")):
-        assert one_line(call, run).startswith(f"{run / 'environment.json'}: ")
+    place = run / "environment.json"
+    for kind in (RecordedRun, RunFolder):
+        assert one_line(getattr, kind(run), "environment").startswith(f"{place}: ")
     (run / "metrics.json").write_text(text, "utf-8")
     (run / "translations.csv").write_text("", "utf-8")
     for call in (is_evaluated, lambda run: RecordedCycleGAN(run).metrics):
@@ -106,7 +106,8 @@ def test_settings_are_compared_with_the_header_first(untrained_copy, monkeypatch
     run = untrained_copy(kind)
     config = read_json(run / "config.json") | {name: value}
     (run / "config.json").write_text(json.dumps(config), "utf-8")
-    monkeypatch.setattr("hw2lib.jobs.trained.load_weights", lambda *_: pytest.fail("was built"))
+    for loader in ("load_weights", "load_part"):
+        monkeypatch.setattr(f"hw2lib.jobs.trained.{loader}", lambda *_: pytest.fail("was built"))
     assert "another model" in one_line(LOADERS[kind], run)
 
 

@@ -18,7 +18,7 @@ from hw2lib.jobs.likelihood import (
     TOP_SHARE,
     run_likelihood,
 )
-from hw2lib.jobs.maf import train_maf
+from hw2lib.jobs.maf import run_maf
 from hw2lib.jobs.trained import load_flow
 from hw2lib.runs.reader import read_table
 from hw2lib.statistics import Placements, compare
@@ -33,7 +33,7 @@ FLOW = MAFConfig(
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("likelihood")
     data = synthetic_capsules(16, train=30, good=5, per_defect=2)
-    assert train_maf(FLOW, data, folder / "flow", device="cpu")
+    assert run_maf(FLOW, data, folder / "flow", device="cpu")
     assert run_likelihood(FLOW, folder / "flow", data, folder / "run", device="cpu")
     return folder, data
 

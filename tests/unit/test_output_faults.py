@@ -15,8 +15,7 @@ from untrained import CONFIGS
 
 from hw2lib import memory
 from hw2lib.jobs.trained import load_cyclegan
-from hw2lib.runs.checkpoint import save_weights
-from hw2lib.runs.cyclegan_checkpoint import snapshot
+from hw2lib.runs.checkpoint import save_weights, snapshot
 from hw2lib.training.cyclegan import build_cyclegan
 
 KEPT = "One line names it, and it stays as it was; `--force` replaces it."

@@ -11,7 +11,7 @@ from hw2lib.data import split_validation, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.baselines import BaselinesConfig, build_baselines
-from hw2lib.jobs.maf import train_maf
+from hw2lib.jobs.maf import run_maf
 from hw2lib.jobs.pixel_comparison import RECORDED_FILES, SIGMA, read_placements, run_pixel_comparison
 from hw2lib.jobs.trained import load_flow
 from hw2lib.runs.reader import paper_runs, read_table
@@ -34,7 +34,7 @@ FLOW = MAFConfig(
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pixels")
     data = synthetic_capsules(16, train=30, good=5, per_defect=2)
-    assert train_maf(FLOW, data, folder / "flow", device="cpu")
+    assert run_maf(FLOW, data, folder / "flow", device="cpu")
     assert run_pixel_comparison(BASELINES, folder / "flow", data, folder / "run")
     return folder, data
 

@@ -64,6 +64,7 @@ def test_notebook_kernels_wait_passively(tmp_path):
     """Those that book/notebooks.py starts."""
     code = f"""
 import importlib.util, pathlib, sys
+sys.path.insert(0, "book")
 spec = importlib.util.spec_from_file_location("script", "book/notebooks.py")
 script = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(script)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from hw2lib.errors import UserError
 from hw2lib.jobs.trained import cyclegan_config
-from hw2lib.runs.folder import prepare, read_json, write_bytes, write_csv, write_json
+from hw2lib.runs.folder import RunFolder, read_json, write_bytes, write_csv, write_json
 from hw2lib.runs.images import save_grid
 from hw2lib.training.interrupt import interruptible
 from hw2lib.training.memory import peak_memory_gb
@@ -44,13 +44,13 @@ def test_signals_are_left_alone_outside_the_main_thread():
 def test_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "file").write_text("words")
     with pytest.raises(UserError, match="is not a folder"):
-        prepare(tmp_path / "file", resume=False)
+        RunFolder(tmp_path / "file").__enter__()
 
 
 def test_a_file_in_place_of_a_parent_folder(tmp_path):
     (tmp_path / "file").write_text("words")
     with pytest.raises(UserError, match="file/run: cannot be created: Not a directory"):
-        prepare(tmp_path / "file" / "run", resume=False)
+        RunFolder(tmp_path / "file" / "run").__enter__()
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path, monkeypatch):

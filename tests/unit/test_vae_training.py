@@ -3,11 +3,11 @@
 import signal
 from dataclasses import replace
 
+import checkpoints
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from hw2lib.anomaly import vae_scores
 from hw2lib.data import split_validation, synthetic_capsules
@@ -20,8 +20,8 @@ from hw2lib.jobs.vae import (
     SCORES,
     noise_images,
     reconstruct_images,
+    run_vae,
     sample_vae_images,
-    train_vae,
 )
 from hw2lib.runs.folder import read_json, write_json
 from hw2lib.runs.reader import paper_runs, read_table
@@ -31,7 +31,6 @@ from hw2lib.training.vae import build_vae
 
 TINY = VAEConfig(size=16, channels=(4, 8), latent=4, batch_size=7, epochs=4, seed=3, checkpoint_every=0)
 STEPS = 3  # per epoch: 18 training images in batches of 7, 7 and 4
-CHECKPOINT = {"model.safetensors", "optimizer.safetensors", "state.json"}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def data():
 def run(data, tmp_path_factory):
     """The folder of a finished, uninterrupted run."""
     out = tmp_path_factory.mktemp("vae") / "whole"
-    assert train_vae(TINY, data, out, device="cpu")
+    assert run_vae(TINY, data, out, device="cpu")
     return out
 
 
@@ -63,7 +62,7 @@ def stop_after(n):
 
 
 def test_a_run_leaves_its_files(run, data):
-    assert {path.name for path in run.iterdir()} == set(RECORDED_FILES) | CHECKPOINT
+    assert {path.name for path in run.iterdir()} == {*RECORDED_FILES, "checkpoint.safetensors"}
     assert VAEConfig.model_validate(read_json(run / "config.json")) == TINY
     facts = read_json(run / "environment.json")
     assert facts["data"] == {
@@ -111,7 +110,7 @@ def test_metrics_describe_the_run(run, data):
     errors = metrics["errors"]
     assert errors["noise"] == pytest.approx(vae_scores(vae, noise_images(16, 16)).error.mean(), rel=1e-5)
     assert errors["train"] == pytest.approx(vae_scores(vae, data.train).error.mean(), rel=1e-5)
-    assert metrics["parameters"] == sum(t.numel() for t in load_file(run / "model.safetensors").values())
+    assert metrics["parameters"] == sum(t.numel() for t in checkpoints.weights(run).values())
     assert set(metrics["pixel_auroc"]) == {"raw", "location_only", "minus_mean", "standardized", "sigma"}
 
 
@@ -132,7 +131,7 @@ def test_the_sheet_holds_what_the_model_draws(run, data):
 
 
 def test_another_seed_is_another_run(run, data, tmp_path):
-    train_vae(TINY.model_copy(update={"seed": 4, "epochs": 1}), data, tmp_path / "run", device="cpu")
+    run_vae(TINY.model_copy(update={"seed": 4, "epochs": 1}), data, tmp_path / "run", device="cpu")
     one, other = read_table(run / "losses.csv"), read_table(tmp_path / "run" / "losses.csv")
     assert one["train_nelbo"][0] != other["train_nelbo"][0]
 
@@ -144,15 +143,14 @@ def test_another_seed_is_another_run(run, data, tmp_path):
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(run, data, tmp_path, stops):
     out = tmp_path / "run"
     for k, n in enumerate(stops):
-        assert not train_vae(TINY, data, out, resume=k > 0, device="cpu", report=stop_after(n))
+        assert not run_vae(TINY, data, out, resume=k > 0, device="cpu", report=stop_after(n))
         assert not (out / "metrics.json").exists()
-        state = read_json(out / "state.json")
+        state = checkpoints.progress(out)
         assert state["epoch"] * STEPS + state["step"] == sum(stops[: k + 1])
-    assert train_vae(TINY, data, out, resume=True, device="cpu")
-    for name in ("model", "optimizer"):
-        whole, resumed = (load_file(folder / f"{name}.safetensors") for folder in (run, out))
-        assert whole.keys() == resumed.keys() and len(whole) > 0
-        assert all(torch.equal(whole[key], resumed[key]) for key in whole), name
+    assert run_vae(TINY, data, out, resume=True, device="cpu")
+    whole, resumed = (checkpoints.tensors(folder) for folder in (run, out))
+    assert whole.keys() == resumed.keys() and {name.split(".")[0] for name in whole} == {"model", "optimizer"}
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     for name in ("config.json", "scores.csv", "samples.png"):
         assert (run / name).read_bytes() == (out / name).read_bytes(), name
     whole, resumed = (read_table(folder / "losses.csv") for folder in (run, out))
@@ -170,9 +168,9 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, run, tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        train_vae(config, data, tmp_path / "run", device="cpu", report=kill)
-    assert read_json(tmp_path / "run" / "state.json")["epoch"] == 2
-    assert train_vae(config, data, tmp_path / "run", resume=True, device="cpu")
+        run_vae(config, data, tmp_path / "run", device="cpu", report=kill)
+    assert checkpoints.progress(tmp_path / "run")["epoch"] == 2
+    assert run_vae(config, data, tmp_path / "run", resume=True, device="cpu")
     assert (tmp_path / "run" / "scores.csv").read_bytes() == (run / "scores.csv").read_bytes()
 
 
@@ -185,7 +183,7 @@ def test_the_learning_rate_falls_along_half_a_cosine(data, tmp_path, monkeypatch
         return step(self, *args, **kwargs)
 
     monkeypatch.setattr(torch.optim.Adam, "step", noted)
-    train_vae(TINY, data, tmp_path / "run", device="cpu")
+    run_vae(TINY, data, tmp_path / "run", device="cpu")
     done = np.arange(4 * STEPS) / (4 * STEPS)
     half = (1 + np.cos(np.pi * done)) / 2
     expected = np.outer(half, [TINY.learning_rate, TINY.sigma_learning_rate])
@@ -198,18 +196,18 @@ def test_the_learning_rate_falls_along_half_a_cosine(data, tmp_path, monkeypatch
 def test_a_second_run_into_the_same_folder_is_refused(run, data):
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     with pytest.raises(UserError, match="already holds a run; add --resume"):
-        train_vae(TINY, data, run, device="cpu")
+        run_vae(TINY, data, run, device="cpu")
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
 
 
 def test_other_images_and_other_models_are_refused(data, tmp_path):
     out = tmp_path / "run"
-    assert not train_vae(TINY, data, out, device="cpu", report=stop_after(2))
+    assert not run_vae(TINY, data, out, device="cpu", report=stop_after(2))
     with pytest.raises(UserError, match="was begun with other images"):
-        train_vae(TINY, replace(data, checksum="1" * 64), out, resume=True, device="cpu")
+        run_vae(TINY, replace(data, checksum="1" * 64), out, resume=True, device="cpu")
     wider = TINY.model_copy(update={"latent": 5})
     with pytest.raises(UserError, match="was begun with another latent"):
-        train_vae(wider, data, out, resume=True, device="cpu")
+        run_vae(wider, data, out, resume=True, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -218,14 +216,14 @@ def test_other_images_and_other_models_are_refused(data, tmp_path):
 )
 def test_wrong_settings_leave_nothing_behind(data, tmp_path, update, message):
     with pytest.raises(UserError, match=message):
-        train_vae(TINY.model_copy(update=update), data, tmp_path / "run", device="cpu")
+        run_vae(TINY.model_copy(update=update), data, tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_is_no_number_ends_the_run(data, tmp_path):
     wild = TINY.model_copy(update={"learning_rate": 1e12})
     with pytest.raises(UserError, match=r"the loss is (nan|inf) in epoch \d; lower learning_rate"):
-        train_vae(wild, data, tmp_path / "run", device="cpu")
+        run_vae(wild, data, tmp_path / "run", device="cpu")
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 

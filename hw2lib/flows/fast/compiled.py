@@ -64,8 +64,20 @@ def _memory(layer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return weight.reshape(-1), layer.row_starts.numpy(), bias
 
 
+def _compiled(**options):
+    """Numba's njit with a cache; without, where neither the package nor the home can be written."""
+
+    def decorate(function):
+        try:
+            return njit(function, cache=True, **options)
+        except RuntimeError:  # Numba finds no place for a cache
+            return njit(function, **options)
+
+    return decorate
+
+
 # Sums may be taken in any order, as BLAS does too; NaN and infinity keep their meaning.
-@njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+@_compiled(fastmath={"reassoc", "contract", "nsz"})
 def _sum(start, weight, begin, values, seen):  # pragma: no cover
     """start + Σ_j weight[begin + j] · values[j] over the first ``seen`` values."""
     row, values = weight[begin : begin + seen], values[:seen]
@@ -74,7 +86,7 @@ def _sum(start, weight, begin, values, seen):  # pragma: no cover
     return start
 
 
-@njit(cache=True)
+@_compiled()
 def _solve(stages, hidden, heads, values, given, bound, normalizing):  # pragma: no cover
     """Fill in ``values``: y, which is looked for, and the hidden layers."""
     layers = len(hidden)

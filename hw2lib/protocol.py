@@ -1,0 +1,62 @@
+"""The protocol: rules that were committed before what they decide was computed.
+
+``book/protocol.yml`` has per rule what is run, what it decides and what of the same data had been seen
+before. ``rule_commit`` is the commit that wrote it down; no later change of its text is allowed. Rules that
+decide a claim name it under ``claims``, and under ``records`` the recorded runs that it is applied to.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+
+from hw2lib.claims import ROOT
+from hw2lib.runs.paths import paper_root
+
+# What is added to a rule after it has been committed; the rest is the rule.
+ADDED = {"rule_commit", "claims", "records"}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a claim's rule and the records that it was applied to come from.
+
+    Attributes:
+        rule: id of the rule in ``book/protocol.yml``.
+        rule_commit: 12 hex digits.
+        record_commits: the commits whose code made the records, none where the claim is decided live.
+    """
+
+    rule: str
+    rule_commit: str
+    record_commits: tuple[str, ...]
+
+
+def rule_text(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """What a rule says, without what is added to it later."""
+    return {key: value for key, value in rule.items() if key not in ADDED}
+
+
+@cache
+def load_protocol() -> tuple[dict[str, Any], ...]:
+    """The rules of this checkout, in the order of the file."""
+    return tuple(yaml.safe_load((ROOT / "book" / "protocol.yml").read_text("utf-8")))
+
+
+def provenance(claim: str) -> list[Provenance]:
+    """The rules that decide a claim, by its id; none where no rule was written down beforehand."""
+    return [
+        Provenance(rule["id"], rule["rule_commit"], record_commits(tuple(rule.get("records", ()))))
+        for rule in load_protocol()
+        if claim in rule.get("claims", ()) and "rule_commit" in rule
+    ]
+
+
+@cache
+def record_commits(jobs: tuple[str, ...]) -> tuple[str, ...]:
+    """The commits that recorded jobs were made from, sorted; one that ends in ``-dirty`` had changes."""
+    found = (path for job in jobs for path in (paper_root() / job).rglob("environment.json"))
+    return tuple(sorted({json.loads(path.read_text("utf-8"))["commit"] for path in found}))

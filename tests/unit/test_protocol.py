@@ -1,0 +1,72 @@
+"""The protocol: rules that were committed before what they decide, and have not been changed since."""
+
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+from prose import ROOT
+from typer.testing import CliRunner
+
+from hw2lib.claims import Verdict, as_row, count_verdicts, is_bookkeeping, load_ledger, results
+from hw2lib.cli import app
+from hw2lib.protocol import load_protocol, provenance, rule_text
+from hw2lib.runs.reader import paper_runs
+
+IDS = {entry["id"] for entry in load_ledger()}
+
+
+def git(*arguments: str) -> str:
+    found = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)
+    return found.stdout if found.returncode == 0 else ""
+
+
+@pytest.fixture(scope="module")
+def history() -> None:
+    if git("rev-parse", "--is-shallow-repository").strip() != "false":
+        pytest.skip("no history here")
+
+
+def test_every_rule_says_what_it_decides_and_what_had_been_seen():
+    rules = load_protocol()
+    assert len({rule["id"] for rule in rules}) == len(rules)
+    for rule in rules:
+        assert rule["runs"] and rule["decides"] and rule["seen_before"], rule["id"]
+        if "rule_commit" in rule or "claims" in rule:  # a rule cannot hold the commit that first writes it
+            assert re.fullmatch("[0-9a-f]{12}", rule["rule_commit"]), rule["id"]
+        assert set(rule.get("claims", ())) <= IDS, rule["id"]
+
+
+COMMITTED = [rule for rule in load_protocol() if "rule_commit" in rule]
+
+
+@pytest.mark.parametrize("rule", COMMITTED, ids=lambda rule: rule["id"])
+def test_the_commit_of_a_rule_wrote_it_as_it_stands(rule, history):
+    at = git("show", f"{rule['rule_commit']}:book/protocol.yml")
+    then = {old["id"]: rule_text(old) for old in yaml.safe_load(at) or ()}
+    assert then.get(rule["id"]) == rule_text(rule), "a committed rule is not changed: write a new one"
+    assert git("merge-base", rule["rule_commit"], "HEAD").startswith(rule["rule_commit"])
+
+
+def test_a_claim_shows_the_commits_of_its_rule_and_of_its_records():
+    (found,) = provenance("C1.1")
+    assert (found.rule, found.rule_commit) == ("training-time", "dd70fd425357")
+    recorded = {run.environment["commit"] for run in paper_runs("maf-capsule")}
+    assert set(found.record_commits) == recorded
+    assert provenance("T1.1a") == []
+    rows = json.loads(CliRunner().invoke(app, ["claims", "--json"]).stdout)
+    shown = next(row["rules"] for row in rows if row["id"] == "C1.1")
+    assert [rule["rule_commit"] for rule in shown] == [found.rule_commit]
+
+
+def test_bookkeeping_is_listed_and_not_counted():
+    ledger, found = load_ledger(), results()
+    assert {entry.get("kind", "bookkeeping") for entry in ledger} == {"bookkeeping"}
+    listed = [entry["id"] for entry in ledger if is_bookkeeping(entry)]
+    assert {"Tab1.1", "F1.1", "F2.4"} <= set(listed) and not {"C1.2", "F1.2", "P1.5"} & set(listed)
+    counts = count_verdicts(ledger, found)
+    assert list(counts) == list(Verdict) and sum(counts.values()) == len(ledger) - len(listed)
+    judged = [found[entry["id"]].verdict for entry in ledger if entry["id"] not in listed]
+    assert counts[Verdict.FAILS] == judged.count(Verdict.FAILS)
+    assert as_row(ledger[0], None)["kind"] == "verdict"
