@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from network import allow_only_loopback
 from PIL import Image
 
 # These tests multiply small matrices: a second thread waits more than it works.
@@ -15,6 +16,15 @@ torch.set_num_threads(1)
 # Every run tries the same examples, however long one takes on a busy machine.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network():
+    """Whatever a test calls finds nothing but this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        allow_only_loopback(patch)
+        yield
+
 
 DEFECTS = ("crack", "scratch")
 

@@ -35,14 +35,14 @@ def record(folder: Path, verified: bool) -> None:
     lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums(folder).items())] if verified else []
     _list_of(folder).unlink(missing_ok=True)
     if verified:
-        _list_of(folder).write_text("".join(lines))
+        _list_of(folder).write_text("".join(lines), "utf-8")
 
 
 def is_copy(folder: Path, copies: tuple[str, ...]) -> bool:
     """Whether all files of one of the copies, by their names in ``copies/``, are in the folder."""
     found = checksums(folder) if copies else {}
     known = (files(__package__) / "copies" / f"{name}.sha256" for name in copies)
-    return any(found.items() >= _parsed(path.read_text()).items() for path in known)
+    return any(found.items() >= _parsed(path.read_text("utf-8")).items() for path in known)
 
 
 def check(folder: Path, copies: tuple[str, ...]) -> bool:
@@ -54,7 +54,7 @@ def check(folder: Path, copies: tuple[str, ...]) -> bool:
     listing = _list_of(folder)
     if not listing.is_file():
         return is_copy(folder, copies)
-    found, listed = checksums(folder), _parsed(listing.read_text())
+    found, listed = checksums(folder), _parsed(listing.read_text("utf-8"))
     for name in sorted(found.keys() | listed.keys()):
         if found.get(name) != listed.get(name):
             fate = "missing" if name not in found else "new" if name not in listed else "changed"
