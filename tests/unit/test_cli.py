@@ -16,7 +16,6 @@ from PIL import Image
 
 import hw2lib
 from hw2lib.claims import is_bookkeeping, load_ledger, results
-from hw2lib.cli import progress
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.maf import RECORDED_FILES
 from hw2lib.runs.folder import read_json
@@ -77,7 +76,7 @@ def test_training_leaves_a_run_and_shows_its_progress(hw2, category, tmp_path):
     assert read_json(out / "environment.json")["data"]["name"] == "widget"
 
 
-def test_without_data_quick_runs_use_the_stand_in(hw2, tmp_path):
+def test_without_data_quick_runs_use_the_synthetic_set(hw2, tmp_path):
     settings = ["size=16", "hidden_features=[8]", "transforms=1", "epochs=1"]
     assignments = [argument for setting in settings for argument in ("--set", setting)]
     code, printed, _ = hw2("train", "maf", "--device", "cpu", *assignments)
@@ -90,7 +89,7 @@ def test_interrupted_and_resumed(hw2, category, tmp_path, monkeypatch):
     assert hw2(*training(category, whole))[0] == 0
 
     @contextmanager
-    def pressing(epochs):
+    def pressing(epochs, shown):
         steps = []
 
         def report(event):
@@ -101,7 +100,7 @@ def test_interrupted_and_resumed(hw2, category, tmp_path, monkeypatch):
         yield report
 
     with monkeypatch.context() as patch:
-        patch.setattr(progress, "training_progress", pressing)
+        patch.setattr("hw2lib.cli.train.training_progress", pressing)
         code, printed, error = hw2(*training(category, out))
     assert code == 130 and printed == ""
     assert error == f"hw2: stopped; a checkpoint is in {out}, --resume goes on from it\n"
@@ -177,7 +176,7 @@ def test_help_answers_without_torch():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_stand_ins_can_be_written_and_trained_on(hw2, tmp_path):
+def test_synthetic_sets_can_be_written_and_trained_on(hw2, tmp_path):
     folder = tmp_path / "capsules"
     code, printed, _ = hw2("data", "make", "capsules", "--out", folder, "--size", 16)
     assert code == 0 and str(folder) in printed
@@ -305,7 +304,7 @@ def test_wrong_sampling_and_scoring_is_named_and_leaves_nothing(hw2, run, catego
     assert not list(Path.cwd().iterdir()) and not list(tmp_path.rglob("*.part"))
 
 
-def test_wrong_stand_ins_are_named(hw2, tmp_path):
+def test_wrong_synthetic_sets_are_named(hw2, tmp_path):
     wrong(hw2("data", "make", "cars", "--out", tmp_path / "cars"), "cars: no such synthetic set")
     wrong(hw2("data", "make", "capsules", "--out", tmp_path / "small", "--size", 4), "--size")
     (tmp_path / "full").mkdir()

@@ -158,7 +158,7 @@ def test_without_data_quick_runs_draw_fruit(hw2, tmp_path, drawn):
 
 
 @pytest.mark.parametrize("name", ["apple2orange", "summer2winter"])
-def test_stand_ins_are_made_as_the_command_says(hw2, name, tmp_path, monkeypatch):
+def test_synthetic_sets_are_made_as_the_command_says(hw2, name, tmp_path, monkeypatch):
     """What a maker writes is tested beside it, on fewer images than a command makes."""
     maker, made = getattr(hw2lib.data, f"make_{name}"), []
     assert (maker.func, maker.args) == (unpaired.make_unpaired, (name,))
