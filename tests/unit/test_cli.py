@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkpoints import tensors
 from PIL import Image
 
 import hw2lib
@@ -108,7 +109,11 @@ def test_interrupted_and_resumed(hw2, category, tmp_path, monkeypatch):
     wrong(hw2(*resume, "--seed", 1), "a resumed run keeps its settings")
     wrong(hw2(*resume, "--set", "epochs=3"), "a resumed run keeps its settings")
     assert hw2(*resume)[0] == 0
-    for name in ("checkpoint.safetensors", "scores.csv", "samples.png"):
+    trained, resumed = tensors(whole), tensors(out)
+    assert trained.keys() == resumed.keys() and all(
+        torch.equal(trained[key], resumed[key]) for key in trained
+    )
+    for name in ("scores.csv", "samples.png"):
         assert (whole / name).read_bytes() == (out / name).read_bytes()
 
 
@@ -151,7 +156,18 @@ def test_claims_are_printed_for_people_and_programs(hw2):
     assert code == 0
     rows, ledger = json.loads(printed), load_ledger()
     assert [row["id"] for row in rows] == [entry["id"] for entry in ledger]
-    keys = {"id", "notebook", "kind", "verdict", "evidence", "values", "conditions", "rules"}
+    keys = {
+        "id",
+        "place",
+        "notebook",
+        "statement",
+        "kind",
+        "verdict",
+        "evidence",
+        "values",
+        "conditions",
+        "rules",
+    }
     assert all(set(row) == keys for row in rows)
     found = results()
     assert all(row["verdict"] == found[row["id"]].verdict for row in rows)
