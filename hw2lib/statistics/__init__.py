@@ -8,7 +8,13 @@ from .imbalance import (
     class_weights,
     precision_recall_points,
 )
-from .intervals import Estimate, auroc_interval, hanley_mcneil_error, intervals_per_defect
+from .intervals import (
+    Estimate,
+    auroc_interval,
+    found_by_all,
+    hanley_mcneil_error,
+    intervals_per_defect,
+)
 from .oscillation import Oscillation, oscillation
 from .red_noise import RedNoise
 from .roc import auroc, auroc_per_defect, roc_points
@@ -30,6 +36,7 @@ __all__ = [
     "best_threshold",
     "class_weights",
     "compare",
+    "found_by_all",
     "hanley_mcneil_error",
     "intervals_per_defect",
     "oscillation",

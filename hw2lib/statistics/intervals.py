@@ -1,5 +1,6 @@
 """AUROCs with an interval: by bootstrap, and the error that Hanley and McNeil give for a number of images."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,15 @@ def intervals_per_defect(defects: ArrayLike, scores: ArrayLike, **options) -> di
         kind: normal | (defects == kind) for kind in kinds_of_defects(defects)
     }
     return {k: auroc_interval(~normal[part], values[part], **options) for k, part in parts.items()}
+
+
+def found_by_all(seeds: Sequence[Mapping[str, Estimate]]) -> list[str]:
+    """What is told from normal images under every seed: the names whose intervals all lie above 0.5.
+
+    Args:
+        seeds: estimates by name, one mapping per seed, as :func:`intervals_per_defect` gives them.
+    """
+    return [name for name in seeds[0] if min(seed[name].low for seed in seeds) > 0.5]
 
 
 def hanley_mcneil_error(area: float, anomalous: int, normal: int) -> float:

@@ -261,7 +261,7 @@ def test_train_score_and_sample(hw2, category, tmp_path):
     assert Path("scores.csv").read_bytes() == (out / "scores.csv").read_bytes()
     code, printed, _ = hw2("sample", out, "-n", 3, "--out", "grid.png")
     assert code == 0 and Image.open("grid.png").size == (3 * 10 + 2, 10 + 2)
-    for command in (["score", out, "--data", category], ["sample", out]):
+    for command in (["score", out, "--data", category, "--force"], ["sample", out, "--force"]):
         code, _, complaint = hw2(*command, "--weights", "ema")
         assert code == 2 and "a VAE run keeps one set of weights" in complaint
     code, _, complaint = hw2("train", "vae", "--out", out, "--resume", "--seed", 1)
