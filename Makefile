@@ -57,6 +57,13 @@ test: lint ## everything that decides: check, strict nbval, the built book, the 
 test-all: test ## the second nbval setting and the long property and kill tests as well
 	@$(PY) -m pytest -m long
 
+grade: setup ## one page that says what this machine reproduces: notebooks, claims, records, book
+	@$(PY) book/grade.py
+
+pdf: setup ## print both editions as PDF, by Debian's Chromium
+	@$(BUILT) || $(PY) book/build.py --stored
+	@$(PY) book/pdf.py
+
 rerun: setup ## run all notebooks, store their outputs and the verdicts
 	@$(PY) book/notebooks.py store
 
@@ -70,4 +77,4 @@ serve: ## look at the book on 127.0.0.1:8000
 clean: ## remove what was built; runs and the environment stay
 	@rm -rf _build node_modules .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache
 
-.PHONY: help setup book check lint test test-all rerun paper serve clean
+.PHONY: help setup book check lint test test-all grade pdf rerun paper serve clean

@@ -47,6 +47,33 @@ class Verdict(StrEnum):
     FAILS = "does not hold"
 
 
+VERDICT_NAMES = {
+    Verdict.HOLDS: Text("برقرار است", "holds"),
+    Verdict.CORRECTED: Text("با یک اصلاح برقرار است", "holds with a correction"),
+    Verdict.DEPENDS: Text("بستگی دارد", "depends"),
+    Verdict.FAILS: Text("برقرار نیست", "does not hold"),
+}
+BOOKKEEPING = Text("ثبتی", "bookkeeping")
+# What a claim is about, by the letters that its id begins with.
+SUBJECTS = {
+    "T": Text("نظریه", "theory"),
+    "P": Text("پیاده‌سازی", "implementation"),
+    "Tab": Text("جدول", "table"),
+    "F": Text("شکل", "figure"),
+    "C": Text("نتیجه", "result"),
+    "A": Text("تحلیل", "analysis"),
+}
+
+
+def subject(id: str) -> str:
+    """The key of :data:`SUBJECTS` for a claim.
+
+    >>> subject("Tab1.1")
+    'Tab'
+    """
+    return id[: next(k for k, letter in enumerate(id) if letter.isdigit())]
+
+
 def is_bookkeeping(entry: Mapping[str, Any]) -> bool:
     """Whether a claim only says that something is there, or as the report has it: listed, not judged."""
     return entry.get("kind") == "bookkeeping"
@@ -215,7 +242,8 @@ def as_row(
     entry: Mapping[str, Any], result: ClaimResult | None, rules: Iterable[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
     """A claim, its result and its rules for programs, as ``hw2 claims --json`` prints them."""
-    row = {"id": entry["id"], "notebook": entry["notebook"], "verdict": None, "evidence": None}
+    row = {name: entry[name] for name in ("id", "place", "notebook", "statement")}
+    row |= {"verdict": None, "evidence": None}
     row |= {"kind": entry.get("kind", "verdict"), "rules": list(rules)}
     if result is None:
         return row | {"values": {}, "conditions": {}}

@@ -3,19 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hw2lib.bilingual import localize
-from hw2lib.claims import ClaimResult, Verdict, count_verdicts, is_bookkeeping
+from hw2lib.bilingual import Text, localize
+from hw2lib.claims import BOOKKEEPING as BOOKKEEPING_NAME
+from hw2lib.claims import SUBJECTS, VERDICT_NAMES, ClaimResult, Verdict, count_verdicts, is_bookkeeping
 from hw2lib.protocol import provenance
 
 VERDICTS = {
-    Verdict.HOLDS: {"fa": "برقرار است", "en": "holds", "class": "claim-holds"},
-    Verdict.CORRECTED: {
-        "fa": "با یک اصلاح برقرار است",
-        "en": "holds with a correction",
-        "class": "claim-corrected",
-    },
-    Verdict.DEPENDS: {"fa": "بستگی دارد", "en": "depends", "class": "claim-depends"},
-    Verdict.FAILS: {"fa": "برقرار نیست", "en": "does not hold", "class": "claim-fails"},
+    verdict: {"fa": name.fa, "en": name.en, "class": f"claim-{verdict.name.lower()}"}
+    for verdict, name in VERDICT_NAMES.items()
 }
 # Behind the number of claims with that verdict.
 COUNTED = {
@@ -39,6 +34,10 @@ WORDS = {
         "open": "باز",
         "place": "جای آن در گزارش",
         "statement": "متن ادعا",
+        "subject": "موضوع",
+        "every": "همه",
+        "shown": "{shown} ادعا از {all}",
+        "reset": "پاک کردن",
         "rule": "قاعدهٔ `{rule}`: ثبت در `{commit}`",
         "records": "؛ اجراهای ضبط‌شده از {commits}",
         "counts": "از {all} ادعا {counts}. {listed} ردیف ثبتی است: تنها می‌گوید که چیزی در گزارش هست "
@@ -54,6 +53,10 @@ WORDS = {
         "open": "open",
         "place": "Place in the report",
         "statement": "Statement",
+        "subject": "Kind",
+        "every": "all",
+        "shown": "{shown} of {all} claims",
+        "reset": "Clear",
         "rule": "Rule `{rule}`: committed in `{commit}`",
         "records": "; records made from {commits}",
         "counts": "Of {all} claims, {counts}. {listed} rows are bookkeeping: they say only that something "
@@ -118,11 +121,36 @@ def claim_markdown(claim: Mapping[str, Any], result: ClaimResult, language: str)
     )
 
 
+def ledger_filter(language: str) -> str:
+    """The form that ledger.js fills with the chapters and shows; without the script there is none."""
+    words = WORDS[language]
+    verdicts = {f"claim-{verdict.name.lower()}": name for verdict, name in VERDICT_NAMES.items()}
+    verdicts["claim-open"] = BOOKKEEPING_NAME
+
+    def select(name: str, label: str, options: Mapping[str, Text]) -> str:
+        shown = "".join(f'<option value="{v}">{localize(t, language)}</option>' for v, t in options.items())
+        every = f'<option value="">{words["every"]}</option>'
+        return f'<label>{label} <select name="{name}">{every}{shown}</select></label>'
+
+    fields = [
+        select("verdict", words["verdict"], verdicts),
+        select("chapter", words["page"], {}),
+        select("subject", words["subject"], SUBJECTS),
+    ]
+    reset = f'<button type="reset">{words["reset"]}</button>'
+    count = f'<output aria-live="polite" data-text="{words["shown"]}"></output>'
+    return f'<form class="ledger-filter" hidden>{"".join(fields)}{reset}{count}</form>'
+
+
 def ledger_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimResult], language: str) -> str:
     """The ledger as a MyST table; a claim that has been checked links to its box in the chapter."""
     words = WORDS[language]
     lines = [
         counts_markdown(claims, results, language),
+        "",
+        "```{raw} html",
+        ledger_filter(language),
+        "```",
         "",
         ":::{list-table}",
         ":header-rows: 1",

@@ -1,4 +1,4 @@
-"""Directives that make a table out of a file: the ledger of claims and the glossary."""
+"""Directives that make a page's part out of data: the ledger, the glossary, the front page's figures."""
 
 from pathlib import Path
 
@@ -8,7 +8,9 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from hw2lib.claims import results
+from hw2lib.bilingual import localize
+from hw2lib.claims import load_ledger, results
+from hw2lib.figures.overview import overview
 
 # Persian dictionaries put آ first; vowel signs and the half-space do not count, hamza counts as its seat.
 ALPHABET = {letter: rank for rank, letter in enumerate(" -ءآابپتثجچحخدذرزژسشصضطظعغفقکگلمنوهی")}
@@ -69,7 +71,26 @@ class Glossary(MarkdownTable):
         return "\n".join([*lines, ":::"])
 
 
+class OverviewFigure(SphinxDirective):
+    """A figure of the front page, drawn while the book is built; its caption says what is in it."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        name, language = self.arguments[0], self.config.language
+        source = Path(self.env.srcdir)
+        draw, caption = overview(load_ledger(source / "book/claims.yml"), results(source / "notebooks"))[name]
+        picture = draw()
+        file = f"overview-{name}-{language}.{picture.mime.removeprefix('image/')}"
+        (Path(self.env.srcdir) / "book" / file).write_bytes(picture.images[language])
+        lines = [f":::{{figure}} {file}", f":name: fig-{name}", "", localize(caption, language), ":::"]
+        holder = nodes.container()
+        self.state.nested_parse(StringList(lines, source=file), self.content_offset, holder)
+        return holder.children
+
+
 def setup(app) -> dict:
     app.add_directive("claims-ledger", ClaimsLedger)
     app.add_directive("glossary-of-terms", Glossary)
+    app.add_directive("overview-figure", OverviewFigure)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

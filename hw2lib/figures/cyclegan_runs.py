@@ -1,6 +1,6 @@
 """Figures of chapters 10 and 11: data, losses, sheets of outputs, measures per epoch, steganography."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -88,6 +88,18 @@ def contact_sheet(run: RecordedCycleGAN, epoch: int, pair: str, lang: str) -> Fi
     a, b = (localize(name, lang) for name in DOMAINS[pair])
     names = [localize(row, lang).format(a=a, b=b) for row in _ROWS]
     return _sheet(run.contact_sheet(epoch), names, shown=128)
+
+
+@style.bilingual(photographs=True)
+def translations(runs: Mapping[str, RecordedCycleGAN], lang: str) -> Figure:
+    """What the last epoch's generators made of six test images, a row for each direction of each set."""
+    rows, names = [], []
+    for pair, run in runs.items():
+        sheet = run.contact_sheet(run.epochs[-1])
+        for row, way in zip((0, 2), directions(pair).values(), strict=True):
+            rows.append(sheet[row])
+            names.append(localize(way, lang))
+    return _sheet(np.stack(rows), names, shown=128)
 
 
 @style.bilingual

@@ -13,7 +13,11 @@ import pytest
 from prose import NOTEBOOKS
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
+
+from hw2lib.bilingual import localize
+from hw2lib.claims import SUBJECTS, Verdict, load_ledger, results, subject
 
 pytestmark = [pytest.mark.browser, pytest.mark.book, pytest.mark.slow]
 DIRECTION = {"fa": "rtl", "en": "ltr"}
@@ -247,6 +251,38 @@ def test_search_finds_no_nonsense(address, browser):
     browser.get(f"{address}/fa/search.html?q={quote('غژغژغژ')}")
     wait(browser, lambda b: b.execute_script("return Search.status && Search.status.innerText.length > 0"))
     assert browser.find_elements(By.CSS_SELECTOR, "#search-results li a") == []
+
+
+@pytest.mark.parametrize("language", DIRECTION)
+def test_the_ledger_is_filtered_by_keyboard(address, browser, language):
+    resize(browser, "desktop")
+    browser.get(f"{address}/{language}/book/claims.html")
+    shown = (
+        "return [...document.querySelectorAll('table.ledger tbody tr')].filter(r => r.offsetHeight).length"
+    )
+    entries, found = load_ledger(), results()
+    assert browser.execute_script(shown) == len(entries)
+
+    def choose(name: str, option: int) -> None:
+        select = browser.find_element(By.CSS_SELECTOR, f"form.ledger-filter select[name={name}]")
+        select.send_keys(Keys.ARROW_DOWN * option)
+
+    failing = [e for e in entries if found[e["id"]].verdict is Verdict.FAILS]
+    choose("verdict", list(Verdict).index(Verdict.FAILS) + 1)
+    wait(browser, lambda b: b.execute_script(shown) == len(failing) > 0)
+    choose("subject", list(SUBJECTS).index("T") + 1)
+    of_theory = [e for e in failing if subject(e["id"]) == "T"]
+    wait(browser, lambda b: b.execute_script(shown) == len(of_theory))
+    count = browser.find_element(By.CSS_SELECTOR, "form.ledger-filter output").text
+    assert localize(len(of_theory), language) in count and localize(len(entries), language) in count
+    browser.find_element(By.CSS_SELECTOR, "form.ledger-filter button").send_keys(Keys.ENTER)
+    wait(browser, lambda b: b.execute_script(shown) == len(entries))
+    choose("chapter", 1)
+    first = [e for e in entries if e["notebook"] == entries[0]["notebook"]]
+    wait(browser, lambda b: b.execute_script(shown) == len(first) < len(entries))
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert browser.execute_script(shown) == len(entries), "paper has no filter"
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def light(colour: str) -> bool:

@@ -6,7 +6,8 @@ import pytest
 from prose import ROOT
 from typer.testing import CliRunner
 
-from hw2lib.claims import Verdict, load_ledger, results
+from hw2lib.bilingual import localize
+from hw2lib.claims import VERDICT_NAMES, Verdict, load_ledger, results
 
 # The report's items, as its outline numbers them.
 OUTLINE = set(
@@ -55,4 +56,25 @@ def test_command_prints_the_ledger():
         row = rows[entry["id"]]
         assert row["verdict"] == found[entry["id"]].verdict and row["notebook"] == entry["notebook"]
         assert row["evidence"] == {lang: found[entry["id"]].evidence(entry, lang) for lang in ("fa", "en")}
+        assert row["statement"] == entry["statement"] and row["place"] == entry["place"]
     assert {row["verdict"] for row in rows.values()} <= {v.value for v in Verdict}
+
+
+@pytest.mark.parametrize("lang", ["fa", "en"])
+def test_command_prints_statement_verdict_and_evidence_in_the_language(lang, monkeypatch):
+    from hw2lib.cli import app
+
+    monkeypatch.setenv("COLUMNS", "2000")  # every sentence on one line
+    result = CliRunner().invoke(app, ["claims", "--lang", lang])
+    assert result.exit_code == 0
+    found = results()
+    for entry in LEDGER:
+        assert " ".join(entry["statement"][lang].split()) in result.stdout
+        assert found[entry["id"]].evidence(entry, lang) in result.stdout
+        assert localize(VERDICT_NAMES[found[entry["id"]].verdict], lang) in result.stdout
+
+
+def test_command_refuses_another_language():
+    from hw2lib.cli import app
+
+    assert CliRunner().invoke(app, ["claims", "--lang", "de"]).exit_code == 2

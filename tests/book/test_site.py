@@ -1,5 +1,6 @@
 """The built site as files: twin editions, links that resolve, nothing from elsewhere."""
 
+import html
 import json
 import re
 from functools import cache
@@ -12,7 +13,8 @@ import yaml
 from prose import PERSIAN, ROOT
 
 from hw2lib import bilingual
-from hw2lib.claims import load_ledger
+from hw2lib.claims import load_ledger, results
+from hw2lib.figures.overview import overview
 
 pytestmark = pytest.mark.book
 EDITIONS = {"fa": "rtl", "en": "ltr"}
@@ -206,6 +208,27 @@ def test_checked_claims_link_to_the_box_that_checks_them(pages):
         page, box = f"notebooks/{entry['notebook']}.html", f"claim-{entry['id'].replace('.', '-').lower()}"
         assert box in pages[page].ids(), entry["id"]
         assert f"../{page}#{box}" in links, entry["id"]
+
+
+def test_the_ledger_shows_all_rows_and_no_form_without_scripts(site, language):
+    text = (site / language / "book/claims.html").read_text("utf-8")
+    form = re.search(r'<form class="ledger-filter"[^>]*>', text)[0]
+    assert " hidden" in form and "filtered-out" not in text
+    assert "ledger.js" in text
+
+
+def test_the_front_page_counts_the_verdicts(site, language):
+    text = (site / language / "book/index.html").read_text("utf-8")
+    for name, (_, caption) in overview(load_ledger(), results()).items():
+        assert f"overview-{name}-{language}" in text
+        words = re.split(r"\s+", bilingual.localize(caption, language))
+        assert words == re.split(r"\s+", shown_caption(text, f"fig-{name}")), name
+
+
+def shown_caption(text: str, name: str) -> str:
+    """The words under a figure of a page, without its number."""
+    found = re.search(rf'id="{name}".*?<span class="caption-text">(.*?)</span>', text, re.S)
+    return html.unescape(re.sub(r"<[^>]+>", "", found[1]))
 
 
 def test_every_page_states_the_licences_and_no_date(site, pages, language):

@@ -41,6 +41,8 @@ def write_notebook(path, *claims):
 
 ENTRY = {
     "id": "A",
+    "place": "1.1",
+    "statement": {"fa": "متن ادعا.", "en": "A statement."},
     "notebook": "n",
     "evidence": {
         "fa": "{passes} گذر، {ratio} برابر، و {agree}؛ {eq}`eq-a` و $\\frac{x}{y}$.",

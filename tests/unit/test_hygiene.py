@@ -146,7 +146,7 @@ def test_make_help_prints_every_target(texts):
         ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     printed = {line.split()[0] for line in done.stdout.splitlines()}
-    assert printed == set("help setup book check test test-all rerun paper serve clean".split())
+    assert printed == set("help setup book check test test-all grade pdf rerun paper serve clean".split())
     phony = re.search(r"^\.PHONY: (.*)$", texts["Makefile"], re.M)[1].split()
     assert printed | {"lint"} == set(phony)
 
