@@ -14,7 +14,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Devices = Annotated[int, typer.Option(help="number of devices", min=1)]
 Strategy = Annotated[
     str,
-    typer.Option(help="how devices share the work: auto or one of Fabric's, such as ddp"),
+    typer.Option(help="how devices share the work: auto or ddp"),
 ]
 Capsules = Annotated[
     Path | None, typer.Option(help="folder of the data; quick runs use a synthetic set without it")

@@ -241,22 +241,28 @@ def path(runs: Sequence[RecordedRun], printed: Sequence[float], lang: str) -> Fi
 
 @style.bilingual
 def maps(
-    images: Tensor, masks: Tensor, kinds: Sequence[str], scored: np.ndarray, location: np.ndarray, lang: str
+    images: Tensor,
+    masks: Tensor | None,
+    kinds: Sequence[str],
+    scored: np.ndarray,
+    location: np.ndarray,
+    lang: str,
 ) -> Figure:
     """Images, their masks, their maps, and the map that knows nothing but the place.
 
     Args:
         images: uint8, shape (n, 3, size, size).
-        masks: bool, shape (n, size, size).
+        masks: bool, shape (n, size, size); None where the category has none, and no row is drawn.
         kinds: n kinds of defect.
         scored: smoothed maps, shape (n, size, size).
         location: mean map of normal images, shape (size, size).
     """
     words = style.localized(_WORDS, lang)
     heat = {"cmap": "magma", "vmin": np.quantile(scored, 0.02), "vmax": np.quantile(scored, 0.995)}
+    marked = () if masks is None else (("mask", masks.numpy(), {"cmap": "gray"}),)
     rows: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
         ("image", images.permute(0, 2, 3, 1).numpy(), {}),
-        ("mask", masks.numpy(), {"cmap": "gray"}),
+        *marked,
         ("map", scored, heat),
         ("location", np.broadcast_to(location, scored.shape), {"cmap": "magma"}),
     )

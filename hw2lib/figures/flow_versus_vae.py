@@ -15,7 +15,7 @@ from hw2lib.bilingual import Text, Words, localize
 from hw2lib.statistics import Estimate
 
 from . import style
-from .anomaly import DEFECTS
+from .anomaly import DEFECTS, METHODS
 
 KINDS: dict[str, Words] = DEFECTS | {
     "good": Text("سالم", "normal"),
@@ -27,6 +27,7 @@ SCORES: dict[str, Words] = {
     "nelbo": Text("منفی ELBO در VAE", "VAE, -ELBO"),
     "nll": Text("منفی لگاریتم درست‌نمایی جریان", "flow, -log-likelihood"),
     "flow_error": Text("خطای بازسازی جریان", "flow, reconstruction error"),
+    **{method: METHODS[method] for method in ("mean_image", "pca_residual", "positionwise_gaussian")},
 }
 _WORDS: dict[str, Words] = {
     "image": Text("تصویر", "image"),

@@ -16,6 +16,7 @@ from .inverse import (
     dependency_depth,
     jacobi_inverse,
     naive_inverse,
+    passes_per_block,
     staged_inverse,
     staged_inverse_plain,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "jacobi_inverse",
     "made_masks",
     "naive_inverse",
+    "passes_per_block",
     "prefix_lengths",
     "random_degrees",
     "shared_degrees",

@@ -103,6 +103,25 @@ def jacobi_inverse(
     return y, passes
 
 
+def passes_per_block(flow, u: Tensor, method: str) -> list[int]:
+    """How often the network of each block of a flow runs in full while the flow is inverted at u."""
+    counts = [0] * len(flow.blocks)
+
+    def count(k: int) -> Callable[..., None]:
+        def hook(*_: object) -> None:
+            counts[k] += 1
+
+        return hook
+
+    hooks = [block.hidden[0].register_forward_hook(count(k)) for k, block in enumerate(flow.blocks)]
+    try:
+        flow.inverse(u, method=method)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return counts
+
+
 def dependency_depth(degrees: Sequence[Tensor], features: int) -> int:
     """Edges of the longest path from output to output of a block: one less than the stages that see anew.
 

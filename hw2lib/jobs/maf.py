@@ -56,7 +56,7 @@ def run_maf(
         resume: go on from the checkpoint in ``out``.
         device: ``auto``, ``cpu`` or ``cuda``.
         devices: number of devices, each of which takes a share of every batch.
-        strategy: how they share the work: ``auto``, or one of Fabric's.
+        strategy: how they share the work, ``auto`` or ``ddp``.
         report: called with a dictionary after each step (keys epoch, epochs, step, steps_per_epoch,
             train_bpd, val_bpd).
 

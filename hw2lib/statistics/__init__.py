@@ -8,7 +8,16 @@ from .imbalance import (
     class_weights,
     precision_recall_points,
 )
-from .intervals import Estimate, auroc_interval, hanley_mcneil_error, intervals_per_defect
+from .intervals import (
+    Estimate,
+    auroc_interval,
+    bootstrap_mean,
+    found_by_all,
+    hanley_mcneil_error,
+    intervals_per_defect,
+    mean_interval,
+    ratio_interval,
+)
 from .oscillation import Oscillation, oscillation
 from .red_noise import RedNoise
 from .roc import auroc, auroc_per_defect, roc_points
@@ -28,12 +37,16 @@ __all__ = [
     "auroc_per_defect",
     "average_precision",
     "best_threshold",
+    "bootstrap_mean",
     "class_weights",
     "compare",
+    "found_by_all",
     "hanley_mcneil_error",
     "intervals_per_defect",
+    "mean_interval",
     "oscillation",
     "precision_recall_points",
+    "ratio_interval",
     "roc_points",
     "trend",
 ]

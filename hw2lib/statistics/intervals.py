@@ -1,5 +1,6 @@
-"""AUROCs with an interval: by bootstrap, and the error that Hanley and McNeil give for a number of images."""
+"""Intervals: of AUROCs by bootstrap, with the error of Hanley and McNeil; of means and ratios over seeds."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,40 @@ class Estimate:
     def shown(self, format: str = ".2f") -> Interval:
         """As tables and claims show it in either language."""
         return Interval(self.low, self.high, format, value=self.value)
+
+
+def mean_interval(values: ArrayLike, level: float = 0.95) -> Estimate:
+    """The mean of values of different seeds, and the interval of Student's t.
+
+    Args:
+        values: at least two.
+        level: coverage of the interval.
+
+    Example:
+        >>> str(mean_interval([1.0, 2.0, 3.0]))
+        '2.00 [-0.48, 4.48]'
+    """
+    values = np.asarray(values, float)
+    found = stats.ttest_1samp(values, 0).confidence_interval(level)
+    return Estimate(float(values.mean()), float(found.low), float(found.high))
+
+
+def ratio_interval(numerators: ArrayLike, denominators: ArrayLike, level: float = 0.95) -> Estimate:
+    """The geometric mean of ratios in pairs of the same seed, with :func:`mean_interval` of their logarithms.
+
+    Example:
+        >>> str(ratio_interval([2.0, 4.0], [1.0, 1.0]))
+        '2.83 [0.03, 231.22]'
+    """
+    found = mean_interval(np.log(numerators) - np.log(denominators), level)
+    return Estimate(*(float(np.exp(part)) for part in (found.value, found.low, found.high)))
+
+
+def bootstrap_mean(values: ArrayLike, resamples: int = 1000, seed: int = 0) -> Estimate:
+    """The mean over images with its 95 % percentile interval."""
+    values = np.asarray(values, float)
+    found = stats.bootstrap([values], np.mean, n_resamples=resamples, method="percentile", rng=seed)
+    return Estimate(float(values.mean()), *map(float, found.confidence_interval))
 
 
 def auroc_interval(
@@ -75,6 +110,15 @@ def intervals_per_defect(defects: ArrayLike, scores: ArrayLike, **options) -> di
         kind: normal | (defects == kind) for kind in kinds_of_defects(defects)
     }
     return {k: auroc_interval(~normal[part], values[part], **options) for k, part in parts.items()}
+
+
+def found_by_all(seeds: Sequence[Mapping[str, Estimate]]) -> list[str]:
+    """What is told from normal images under every seed: the names whose intervals all lie above 0.5.
+
+    Args:
+        seeds: estimates by name, one mapping per seed, as :func:`intervals_per_defect` gives them.
+    """
+    return [name for name in seeds[0] if min(seed[name].low for seed in seeds) > 0.5]
 
 
 def hanley_mcneil_error(area: float, anomalous: int, normal: int) -> float:

@@ -42,7 +42,7 @@ def fabric_on(device: str, devices: int = 1, strategy: str = "auto") -> Fabric:
     Args:
         device: ``auto``, ``cpu`` or ``cuda``.
         devices: how many; each is of a process of its own, which Fabric starts.
-        strategy: how several share the work: ``auto``, or the name of one of Fabric's, as ``ddp``.
+        strategy: how several share the work: ``auto``, or ``ddp``, Fabric's.
 
     Raises:
         UserError: there are not so many devices, or Fabric does not offer the strategy on them.
@@ -50,6 +50,9 @@ def fabric_on(device: str, devices: int = 1, strategy: str = "auto") -> Fabric:
     place = resolve_device(device)
     if place.type == "cuda" and devices > torch.cuda.device_count():
         raise UserError(f"--devices {devices}: there are {torch.cuda.device_count()} CUDA devices")
+    if strategy not in ("auto", "ddp"):
+        # Of fsdp a process has parts of the weights only, and a checkpoint of them would be none.
+        raise UserError(f"--strategy {strategy}: expected auto or ddp; each device holds the whole model")
     if devices == 1 and strategy == "auto":
         index = torch.device("cuda", 0) if place.type == "cuda" else place
         alone = SingleDeviceStrategy(index)

@@ -42,7 +42,7 @@ class MAFConfig(RunSettings):
         corrupted: share of the training values that are replaced by noise, anew in each step: what is left to
             learn is the background of a likelihood ratio.
         evaluate_epochs: epochs after which the test images are scored.
-        checkpoint_every: epochs between checkpoints; 0 keeps only the last.
+        checkpoint_every: epochs between checkpoints, beside those by the clock; 0 for the last alone.
     """
 
     size: Count = 128
@@ -96,7 +96,7 @@ class VAEConfig(RunSettings):
         validation_fraction: share of the training images held out, as for the flow.
         seed: of the split, the weights, the order of the batches, the dequantisation noise and the draws.
         clip_norm: gradients whose norm is larger are scaled down to it, in nats per image.
-        checkpoint_every: epochs between checkpoints; 0 keeps only the last.
+        checkpoint_every: epochs between checkpoints, beside those by the clock; 0 for the last alone.
     """
 
     size: Count = 128

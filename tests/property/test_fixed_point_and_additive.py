@@ -15,6 +15,7 @@ from hw2lib.flows import (
     jacobi_inverse,
     made_masks,
     naive_inverse,
+    passes_per_block,
     staged_inverse,
 )
 
@@ -150,3 +151,15 @@ def test_an_iaf_can_be_additive_and_other_conditioners_are_refused():
         MADE(4, (8,), conditioner="spline")
     with pytest.raises(ValueError, match="method='newton': expected one of 'staged', 'naive', 'jacobi'"):
         MAF(4, (8,), 2).inverse(torch.zeros(1, 4), method="newton")
+
+
+def test_full_passes_of_each_block_are_counted():
+    """One per dimension for the naive inverse, none for the staged one; and no hook is left behind."""
+    torch.manual_seed(0)
+    flow = MAF(12, (8, 8), transforms=3).double()
+    u = torch.randn(2, 12, dtype=torch.float64)
+    assert passes_per_block(flow, u, "naive") == [12, 12, 12]
+    assert passes_per_block(flow, u, "staged") == [0, 0, 0]
+    depth = dependency_depth(flow.blocks[0].degrees, 12)
+    assert all(1 < passes <= depth + 1 for passes in passes_per_block(flow, u, "jacobi"))
+    assert not any(block.hidden[0]._forward_hooks for block in flow.blocks)

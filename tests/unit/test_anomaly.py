@@ -9,12 +9,14 @@ from scipy import stats
 
 from hw2lib.anomaly import image_bits_per_dim, nll_maps, nll_scores, pixel_auroc, pixel_auroc_report, smooth
 from hw2lib.errors import UserError
+from hw2lib.figures import anomaly as figures
 from hw2lib.flows import MAF, DequantizedPixels
 from hw2lib.statistics import (
     Estimate,
     auroc,
     auroc_interval,
     auroc_per_defect,
+    found_by_all,
     hanley_mcneil_error,
     intervals_per_defect,
     roc_points,
@@ -89,6 +91,24 @@ def test_intervals_narrow_with_more_images_and_widen_with_the_level():
 
     assert width(400) < 0.5 * width(40)
     assert width(40, 0.5) < 0.6 * width(40, 0.95)
+
+
+def test_a_kind_is_found_only_if_every_seed_finds_it():
+    def seed(crack, poke):
+        return {"crack": Estimate(0.9, crack, 1.0), "poke": Estimate(0.9, poke, 1.0)}
+
+    assert found_by_all([seed(0.6, 0.7), seed(0.51, 0.5)]) == ["crack"]
+    assert found_by_all([seed(0.6, 0.7), seed(0.4, 0.8)]) == ["poke"]
+
+
+def test_maps_are_drawn_without_masks_where_a_category_has_none():
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    scored, kinds = np.random.default_rng(0).random((2, 8, 8)), ["crack", "poke"]
+
+    def rows(masks):
+        return len(figures.maps(images, masks, kinds, scored, scored[0], lang="en").axes) / 2
+
+    assert (rows(None), rows(torch.zeros(2, 8, 8, dtype=torch.bool))) == (3, 4)
 
 
 def test_the_interval_depends_on_its_seed_only():

@@ -14,7 +14,7 @@ from faults import fault
 
 # Children are forked from a process that has read the library, which takes each of them seconds.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tiny_runs"])
+CONTEXT.set_forkserver_preload([f"hw2lib.jobs.{model}" for model in tiny_runs.MODELS])
 MODELS = sorted(tiny_runs.MODELS)
 # What a writer of files calls, in this order.
 CALLS = ("touch", "save_file", "half", "chmod", "fsync", "replace", "after")
@@ -70,7 +70,7 @@ def killed(model: str, out: Path, chance: random.Random, by_clock: bool) -> bool
         call = chance.choice(CALLS)
         process = CONTEXT.Process(target=work, args=(model, out, call, chance.randrange(1, 9)))
         process.start()
-    process.join(120)
+    process.join(600)
     assert process.exitcode in (0, -signal.SIGKILL), "a run that was killed goes on without an error"
     return process.exitcode != 0
 
@@ -80,7 +80,7 @@ def survive(model: str, made: Path, kills: int) -> None:
     whole, chance, done, runs = made / "whole", random.Random(model), 0, 0
     process = CONTEXT.Process(target=work, args=(model, whole))
     process.start()
-    process.join(120)
+    process.join(600)
     assert process.exitcode == 0
     expected, progress = checkpoints.tensors(whole), checkpoints.progress(whole)
     while done < kills:
@@ -90,7 +90,7 @@ def survive(model: str, made: Path, kills: int) -> None:
         if came:  # the last of them
             process = CONTEXT.Process(target=work, args=(model, out))
             process.start()
-            process.join(120)
+            process.join(600)
             assert process.exitcode == 0
         found = checkpoints.tensors(out)
         assert expected.keys() == found.keys()

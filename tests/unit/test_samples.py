@@ -78,3 +78,4 @@ def test_the_recorded_samples_are_those_of_the_recorded_flows(monkeypatch):
         assert run.environment["data"] == flow.environment["data"]
         for part in run.metrics.values():
             assert 0 < part["along"] < part["total"]
+        assert run.metrics["null"]["along"] < 0.1 * run.metrics["data"]["along"], "a null must fail"
