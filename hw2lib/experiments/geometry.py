@@ -102,6 +102,18 @@ def transplant(unet: UnetGenerator, through_bottleneck: Tensor, through_skips: T
     return x
 
 
+def nearer_to_skips(unet: UnetGenerator, task: Task, images: Tensor) -> float:
+    """How many times as near a transplanted output is to the answer of the skip connections' image.
+
+    Each image is encoded down to the innermost level while the skip connections see the one before it;
+    the errors (book: eq-relative-error) to the two right answers are divided by each other.
+    """
+    other = images.roll(1, 0)
+    mixed = transplant(unet, through_bottleneck=images, through_skips=other)
+    to_bottleneck, to_skips = (relative_error(mixed, TASKS[task](seen)) for seen in (images, other))
+    return to_bottleneck / to_skips
+
+
 def agreement(outputs: Tensor, answers: Tensor) -> float:
     """Correlation of outputs and right answers, the mean image of each taken off (book: eq-agreement).
 

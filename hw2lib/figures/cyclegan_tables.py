@@ -1,9 +1,11 @@
 """Tables of chapters 10 and 11, and the words that their figures share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from hw2lib.bilingual import Column, Interval, Shown, Text, localize, table
-from hw2lib.runs.reader import RecordedCycleGAN
+from hw2lib.bilingual import Column, Interval, Number, Shown, Text, localize, table
+from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun, paper_root
+from hw2lib.statistics.intervals import Estimate
+from hw2lib.statistics.oscillation import Oscillation
 from hw2lib.statistics.trends import Trend
 
 # The names of the two domains, by set.
@@ -139,17 +141,54 @@ def trends_table(trends: Mapping[str, tuple[Trend, Trend]], pair: str) -> Shown:
     )
 
 
-def grids_table(rows: Mapping[Text, Callable[[int], float]]) -> Shown:
-    """How far grids of two and of four pixels stand out (book: eq-grid-excess).
+def oscillations_table(found: Mapping[str, Oscillation], pair: str) -> Shown:
+    """Turns of each smoothed loss beside those of noise of its colour.
 
     Args:
-        rows: for each set of images, the excess as a function of the grid's period.
+        found: by loss, such as ``G_A``; from :meth:`~hw2lib.runs.reader.RecordedRun.loss_oscillations`.
+        pair: ``apple2orange`` or ``summer2winter``.
     """
+    rows = []
+    for term, each in found.items():
+        role, direction = term.split("_")
+        cells = each.width, each.turns, each.expected, each.p_value, each.oscillates
+        rows.append((LOSS_NAMES[role], directions(pair)[direction], *cells))
     return table(
-        ((name, excess(2), excess(4)) for name, excess in rows.items()),
+        rows,
+        [
+            Text("زیان", "loss"),
+            DIRECTION,
+            Text("پهنای هموارسازی", "width of smoothing"),
+            Text("چرخش‌ها", "turns"),
+            Column(Text("در نویز", "in noise"), ".0f"),
+            Column("$p$", ".1f"),
+            Column(
+                Text("حکم", "result"),
+                true=Text("نوسان می‌کند", "oscillates"),
+                false=Text("بی‌نوسان", "no oscillation"),
+            ),
+        ],
+    )
+
+
+def grids_table(run: RecordedCycleGAN, pair: str) -> Shown:
+    """How far grids of two and of four pixels stand out (book: eq-grid-excess) in photographs and outputs.
+
+    Args:
+        run: a recorded run, whose sheets are measured.
+        pair: ``apple2orange`` or ``summer2winter``; its test photographs were measured by a job of their own.
+    """
+    photographs = RecordedRun(paper_root() / "photographs-grid").metrics[pair]
+    rows = []
+    for letter, name in zip("AB", DOMAINS[pair], strict=True):
+        title = Text(f"عکس‌های {name.fa}", f"photographs of {name.en}")
+        rows.append((title, *(Estimate(**photographs[letter][k]).shown() for k in "24")))
+    rows += [(epoch_name(e), *(Number(run.grid_excess(e, k), ".2f") for k in (2, 4))) for e in run.epochs]
+    return table(
+        rows,
         [
             Text("تصاویر", "images"),
-            Column(Text("دورهٔ دو پیکسل، $g_2$", "period of two pixels, $g_2$"), ".1f"),
-            Column(Text("دورهٔ چهار پیکسل، $g_4$", "period of four pixels, $g_4$"), ".1f"),
+            Text("دورهٔ دو پیکسل، $g_2$", "period of two pixels, $g_2$"),
+            Text("دورهٔ چهار پیکسل، $g_4$", "period of four pixels, $g_4$"),
         ],
     )

@@ -1,6 +1,6 @@
 """The recorded runs of the book, by name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,10 +29,14 @@ from .local import run_local, run_local_ablations
 from .local_selection import RECORDED_FILES as LOCAL_SELECTION_FILES
 from .local_selection import run_local_selection
 from .maf import RECORDED_FILES, run_maf
+from .photographs import RECORDED_FILES as PHOTOGRAPHS_FILES
+from .photographs import run_photographs
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
 from .pixel_comparison import run_pixel_comparison
 from .samples import RECORDED_FILES as SAMPLES_FILES
 from .samples import run_sample_variation
+from .toys import GEOMETRY_PROFILES, MOVES_PROFILES, ToyConfig, run_geometry, run_moves
+from .toys import RECORDED_FILES as TOY_FILES
 from .trained import cyclegan_config
 from .vae import RECORDED_FILES as VAE_FILES
 from .vae import run_vae
@@ -152,6 +156,23 @@ def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, 
     return run_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
 
 
+def _photographs(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    return run_photographs(named_profile(profile, CYCLEGAN_PROFILES), data, out)
+
+
+def _toy(
+    run: Callable[[ToyConfig, Path], bool],
+    profiles: Mapping[str, ToyConfig],
+    profile: str,
+    seed: int,
+    data: Path | None,
+    out: Path,
+    device: str,
+) -> bool:
+    """A training that draws its own images."""
+    return run(profiles[profile].model_copy(update={"seed": seed}), out)
+
+
 def _cyclegan_job(pair: str, folder: str) -> Job:
     files = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
     return Job((0,), folder, files, partial(_cyclegan, pair), complete=is_evaluated)
@@ -173,6 +194,9 @@ JOBS = {
     "local-selection": Job((0,), "mvtec/capsule", LOCAL_SELECTION_FILES, _local_selection),
     "cyclegan-apple2orange": _cyclegan_job("apple2orange", "apple2orange"),
     "cyclegan-summer2winter": _cyclegan_job("summer2winter", "summer2winter_yosemite"),
+    "photographs-grid": Job((0,), "", PHOTOGRAPHS_FILES, _photographs),
+    "toy-geometry": Job((4, 5, 6, 7, 8), "", TOY_FILES, partial(_toy, run_geometry, GEOMETRY_PROFILES)),
+    "toy-moves": Job((1, 2, 3, 4, 5), "", TOY_FILES, partial(_toy, run_moves, MOVES_PROFILES)),
 }
 
 

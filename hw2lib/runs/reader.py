@@ -11,6 +11,7 @@ from pandas import DataFrame
 
 from hw2lib.errors import UserError
 from hw2lib.schema import read_json
+from hw2lib.statistics.oscillation import Oscillation, oscillation
 from hw2lib.statistics.trends import Trend, trend
 from hw2lib.translation.colour_statistics import COLOURS
 from hw2lib.translation.spectra import grid_excess
@@ -60,6 +61,10 @@ class RecordedRun:
         """Trends of losses with the step: over the whole training, and over its second half of epochs."""
         late = self.losses["epoch"] > self.losses["epoch"].max() / 2
         return {term: (trend(self.losses[term]), trend(self.losses[term][late])) for term in terms}
+
+    def loss_oscillations(self, *terms: str) -> dict[str, Oscillation]:
+        """Whether losses oscillate over the whole training; see hw2lib.statistics.oscillation."""
+        return {term: oscillation(self.losses[term]) for term in terms}
 
     @cached_property
     def auroc(self) -> DataFrame:
@@ -142,6 +147,12 @@ class RecordedCycleGAN(RecordedRun):
         shares = self.colours_after(epoch, direction).loc[before]
         return float(shares[list(after)].sum() / shares.sum())
 
+    def recoloured(self, epoch: int, direction: str, *before: str) -> float:
+        """Of the pixels of these colours, taken together, the share whose translation has another colour."""
+        shares = self.colours_after(epoch, direction).loc[[*before]]
+        kept = sum(shares.loc[colour, colour] for colour in before)
+        return float(1 - kept / shares.to_numpy().sum())
+
     @cached_property
     def steganography(self) -> DataFrame:
         """Reconstruction errors as translations are disturbed; see hw2lib.translation.steganography."""
@@ -171,6 +182,21 @@ def paper_run(name: str) -> RecordedCycleGAN:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: no recorded run")
     return RecordedCycleGAN(folder)
+
+
+def paper_table(name: str, metric: str) -> DataFrame:
+    """One metric of a recorded job of several seeds: a row per seed, a column per path of names below it.
+
+    The columns of ``{"a": {"b": 1.0}}`` are one level per depth, as ``table["a", "b"]``.
+
+    Raises:
+        UserError: nothing is recorded under that name.
+    """
+    rows = {run.seed: pd.json_normalize(run.metrics[metric], sep="/").iloc[0] for run in paper_runs(name)}
+    table = DataFrame(rows).T
+    if any("/" in column for column in table):
+        table.columns = pd.MultiIndex.from_tuples([tuple(column.split("/")) for column in table])
+    return table
 
 
 def read_table(path: Path) -> DataFrame:

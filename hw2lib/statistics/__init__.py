@@ -11,9 +11,12 @@ from .imbalance import (
 from .intervals import (
     Estimate,
     auroc_interval,
+    bootstrap_mean,
     found_by_all,
     hanley_mcneil_error,
     intervals_per_defect,
+    mean_interval,
+    ratio_interval,
 )
 from .oscillation import Oscillation, oscillation
 from .red_noise import RedNoise
@@ -34,13 +37,16 @@ __all__ = [
     "auroc_per_defect",
     "average_precision",
     "best_threshold",
+    "bootstrap_mean",
     "class_weights",
     "compare",
     "found_by_all",
     "hanley_mcneil_error",
     "intervals_per_defect",
+    "mean_interval",
     "oscillation",
     "precision_recall_points",
+    "ratio_interval",
     "roc_points",
     "trend",
 ]

@@ -1,4 +1,4 @@
-"""AUROCs with an interval: by bootstrap, and the error that Hanley and McNeil give for a number of images."""
+"""Intervals: of AUROCs by bootstrap, with the error of Hanley and McNeil; of means and ratios over seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +26,40 @@ class Estimate:
     def shown(self, format: str = ".2f") -> Interval:
         """As tables and claims show it in either language."""
         return Interval(self.low, self.high, format, value=self.value)
+
+
+def mean_interval(values: ArrayLike, level: float = 0.95) -> Estimate:
+    """The mean of values of different seeds, and the interval of Student's t.
+
+    Args:
+        values: at least two.
+        level: coverage of the interval.
+
+    Example:
+        >>> str(mean_interval([1.0, 2.0, 3.0]))
+        '2.00 [-0.48, 4.48]'
+    """
+    values = np.asarray(values, float)
+    found = stats.ttest_1samp(values, 0).confidence_interval(level)
+    return Estimate(float(values.mean()), float(found.low), float(found.high))
+
+
+def ratio_interval(numerators: ArrayLike, denominators: ArrayLike, level: float = 0.95) -> Estimate:
+    """The geometric mean of ratios in pairs of the same seed, with :func:`mean_interval` of their logarithms.
+
+    Example:
+        >>> str(ratio_interval([2.0, 4.0], [1.0, 1.0]))
+        '2.83 [0.03, 231.22]'
+    """
+    found = mean_interval(np.log(numerators) - np.log(denominators), level)
+    return Estimate(*(float(np.exp(part)) for part in (found.value, found.low, found.high)))
+
+
+def bootstrap_mean(values: ArrayLike, resamples: int = 1000, seed: int = 0) -> Estimate:
+    """The mean over images with its 95 % percentile interval."""
+    values = np.asarray(values, float)
+    found = stats.bootstrap([values], np.mean, n_resamples=resamples, method="percentile", rng=seed)
+    return Estimate(float(values.mean()), *map(float, found.confidence_interval))
 
 
 def auroc_interval(

@@ -52,16 +52,19 @@ def fine_share(images: Tensor, lowest: float = 7 / 16) -> float:
     return float(energy[fine].sum() / energy.sum())
 
 
-def grid_excess(images: Tensor, period: int) -> float:
-    """How many times the energy beside it a grid of this period adds up to: 1 where there is none.
+def grid_energies(images: Tensor, period: int) -> Tensor:
+    """Per image, the energy where a grid of this period shows, and the mean of what lies beside it.
 
-    With E(f) the energy of the spectrum where the row or the column frequency is f, and n the side, it is
-    E(1/k) over the mean of E(1/k + d/n), d = ±3, ±4, for period k (book: eq-grid-excess). The nearest
-    frequencies are left out, because the window of :func:`spectrum` spreads a grid's energy over them.
+    With E(f) the energy of the spectrum where the row or the column frequency is f, and n the side, they
+    are E(1/k) and the mean of E(1/k + d/n), d = ±3, ±4, for period k. The nearest frequencies are left out,
+    because the window of :func:`spectrum` spreads a grid's energy over them.
 
     Args:
         images: shape (count, channels, side, side).
         period: in pixels; divides the side.
+
+    Returns:
+        Shape (count, 2).
 
     Raises:
         ValueError: it does not.
@@ -69,7 +72,16 @@ def grid_excess(images: Tensor, period: int) -> float:
     side = images.shape[-1]
     if period < 2 or side % period:
         raise ValueError(f"period={period}: expected a divisor of the side {side}, at least 2")
-    energy = spectrum(images)
-    lines = energy.sum(0) + energy.sum(1)
-    beside = [lines[(side // period + d) % side] for d in (-4, -3, 3, 4)]
-    return float(lines[side // period] / torch.stack(beside).mean())
+    energy = torch.stack([spectrum(image[None]) for image in images])
+    lines = energy.sum(1) + energy.sum(2)
+    beside = [lines[:, (side // period + d) % side] for d in (-4, -3, 3, 4)]
+    return torch.stack([lines[:, side // period], torch.stack(beside).mean(0)], 1)
+
+
+def grid_excess(images: Tensor, period: int) -> float:
+    """How many times the energy beside it a grid of this period adds up to: 1 where there is none.
+
+    The ratio of the means over the images of both energies of :func:`grid_energies` (book: eq-grid-excess).
+    """
+    on, beside = grid_energies(images, period).mean(0).tolist()
+    return on / beside

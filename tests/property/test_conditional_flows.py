@@ -112,22 +112,22 @@ def test_log_prob_is_that_of_the_full_jacobian_through_all_blocks(kind, shape):
 
 @given(shapes(), st.booleans())
 @SETTINGS
-def test_the_staged_inverse_is_the_naive_one(shape, standardize):
+def test_the_staged_inverse_is_the_naive_one(shape, normalizing):
     for flow in flows(MAF, shape):
         u, context = noise(shape), context_of(shape)
         for made in flow.blocks:
-            reference = naive_inverse(made, u, standardize, context)
+            reference = naive_inverse(made, u, normalizing, context)
             scale = reference.abs().max().clamp_min(1)
             for solve in (staged_inverse, staged_inverse_plain):
-                assert close(solve(made, u, standardize, context) / scale, reference / scale)
-                alone = solve(made, u[:1], standardize, context[:1])  # the compiled loop, where there is one
+                assert close(solve(made, u, normalizing, context) / scale, reference / scale)
+                alone = solve(made, u[:1], normalizing, context[:1])  # the compiled loop, where there is one
                 assert close(alone / scale, reference[:1] / scale)
 
 
 @pytest.mark.parametrize("kind", [MAF, IAF])
 @given(shape=shapes())
 @SETTINGS
-def test_there_and_back(kind, shape):
+def test_the_forward_map_undoes_the_inverse(kind, shape):
     for flow in flows(kind, shape):
         u, context = noise(shape), context_of(shape)
         x = flow.inverse(u, context=context).detach()

@@ -1,8 +1,9 @@
-"""Fixtures of the unit tests: a server on this machine that offers an archive, rightly or wrongly."""
+"""Fixtures of the unit tests: the command, and a server that offers an archive, rightly or wrongly."""
 
 import http.server
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,25 @@ from types import SimpleNamespace
 
 import pytest
 from untrained import write_runs
+
+
+@pytest.fixture
+def hw2(monkeypatch, capsys, tmp_path):
+    """Run the command in an empty folder; its exit code, and what it printed and complained."""
+    from hw2lib.cli import main
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hw2", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit:
+            main()
+        captured = capsys.readouterr()
+        return exit.value.code or 0, captured.out, captured.err
+
+    return call
 
 
 @pytest.fixture

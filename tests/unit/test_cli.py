@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkpoints import tensors
 from PIL import Image
 
 import hw2lib
 from hw2lib.claims import is_bookkeeping, load_ledger, results
-from hw2lib.cli import main, progress
 from hw2lib.jobs import reproduce as jobs
 from hw2lib.jobs.maf import RECORDED_FILES
 from hw2lib.runs.folder import read_json
@@ -30,24 +30,6 @@ TINY = [
     "epochs=2",
     "learning_rate=3.0e-3",
 ]
-
-
-@pytest.fixture
-def hw2(monkeypatch, capsys, tmp_path):
-    """Run the command in an empty folder; its exit code, and what it printed and complained."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hw2", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit:
-            main()
-        captured = capsys.readouterr()
-        return exit.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def training(data, out, *more, settings=TINY) -> list[object]:
@@ -95,7 +77,7 @@ def test_training_leaves_a_run_and_shows_its_progress(hw2, category, tmp_path):
     assert read_json(out / "environment.json")["data"]["name"] == "widget"
 
 
-def test_without_data_quick_runs_use_the_stand_in(hw2, tmp_path):
+def test_without_data_quick_runs_use_the_synthetic_set(hw2, tmp_path):
     settings = ["size=16", "hidden_features=[8]", "transforms=1", "epochs=1"]
     assignments = [argument for setting in settings for argument in ("--set", setting)]
     code, printed, _ = hw2("train", "maf", "--device", "cpu", *assignments)
@@ -108,7 +90,7 @@ def test_interrupted_and_resumed(hw2, category, tmp_path, monkeypatch):
     assert hw2(*training(category, whole))[0] == 0
 
     @contextmanager
-    def pressing(epochs):
+    def pressing(epochs, shown):
         steps = []
 
         def report(event):
@@ -119,7 +101,7 @@ def test_interrupted_and_resumed(hw2, category, tmp_path, monkeypatch):
         yield report
 
     with monkeypatch.context() as patch:
-        patch.setattr(progress, "training_progress", pressing)
+        patch.setattr("hw2lib.cli.train.training_progress", pressing)
         code, printed, error = hw2(*training(category, out))
     assert code == 130 and printed == ""
     assert error == f"hw2: stopped; a checkpoint is in {out}, --resume goes on from it\n"
@@ -127,7 +109,11 @@ def test_interrupted_and_resumed(hw2, category, tmp_path, monkeypatch):
     wrong(hw2(*resume, "--seed", 1), "a resumed run keeps its settings")
     wrong(hw2(*resume, "--set", "epochs=3"), "a resumed run keeps its settings")
     assert hw2(*resume)[0] == 0
-    for name in ("checkpoint.safetensors", "scores.csv", "samples.png"):
+    trained, resumed = tensors(whole), tensors(out)
+    assert trained.keys() == resumed.keys() and all(
+        torch.equal(trained[key], resumed[key]) for key in trained
+    )
+    for name in ("scores.csv", "samples.png"):
         assert (whole / name).read_bytes() == (out / name).read_bytes()
 
 
@@ -170,7 +156,18 @@ def test_claims_are_printed_for_people_and_programs(hw2):
     assert code == 0
     rows, ledger = json.loads(printed), load_ledger()
     assert [row["id"] for row in rows] == [entry["id"] for entry in ledger]
-    keys = {"id", "notebook", "kind", "verdict", "evidence", "values", "conditions", "rules"}
+    keys = {
+        "id",
+        "place",
+        "notebook",
+        "statement",
+        "kind",
+        "verdict",
+        "evidence",
+        "values",
+        "conditions",
+        "rules",
+    }
     assert all(set(row) == keys for row in rows)
     found = results()
     assert all(row["verdict"] == found[row["id"]].verdict for row in rows)
@@ -195,7 +192,7 @@ def test_help_answers_without_torch():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_stand_ins_can_be_written_and_trained_on(hw2, tmp_path):
+def test_synthetic_sets_can_be_written_and_trained_on(hw2, tmp_path):
     folder = tmp_path / "capsules"
     code, printed, _ = hw2("data", "make", "capsules", "--out", folder, "--size", 16)
     assert code == 0 and str(folder) in printed
@@ -323,7 +320,7 @@ def test_wrong_sampling_and_scoring_is_named_and_leaves_nothing(hw2, run, catego
     assert not list(Path.cwd().iterdir()) and not list(tmp_path.rglob("*.part"))
 
 
-def test_wrong_stand_ins_are_named(hw2, tmp_path):
+def test_wrong_synthetic_sets_are_named(hw2, tmp_path):
     wrong(hw2("data", "make", "cars", "--out", tmp_path / "cars"), "cars: no such synthetic set")
     wrong(hw2("data", "make", "capsules", "--out", tmp_path / "small", "--size", 4), "--size")
     (tmp_path / "full").mkdir()

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ import torch
 from PIL import Image
 
 import hw2lib.data
-from hw2lib.cli import main
 from hw2lib.data import source, synthetic_unpaired
 from hw2lib.data.synthetic import unpaired
 from hw2lib.data.unpaired import load_unpaired, read_image, to_uint8
@@ -30,21 +28,6 @@ def hasty_classifier():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier, "LEAST_STEPS", 2)
         yield
-
-
-@pytest.fixture
-def hw2(monkeypatch, capsys):
-    """Run the command; its exit code, and what it printed and complained."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hw2", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit:
-            main()
-            sys.exit(0)
-        captured = capsys.readouterr()
-        return exit.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +158,7 @@ def test_without_data_quick_runs_draw_fruit(hw2, tmp_path, drawn):
 
 
 @pytest.mark.parametrize("name", ["apple2orange", "summer2winter"])
-def test_stand_ins_are_made_as_the_command_says(hw2, name, tmp_path, monkeypatch):
+def test_synthetic_sets_are_made_as_the_command_says(hw2, name, tmp_path, monkeypatch):
     """What a maker writes is tested beside it, on fewer images than a command makes."""
     maker, made = getattr(hw2lib.data, f"make_{name}"), []
     assert (maker.func, maker.args) == (unpaired.make_unpaired, (name,))

@@ -1,17 +1,16 @@
 """hw2lib.data.download against a server on this machine, and hw2 data."""
 
 import hashlib
-import io
 import os
 import re
 import subprocess
-import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from faults import cases, fault
+from test_unpack import tar_of
 from typer.testing import CliRunner
 
 from hw2lib.cli.data import app
@@ -23,16 +22,6 @@ IMAGE = os.urandom(300_000)
 FILES = {"capsule/train/good/000.png": IMAGE, "capsule/license.txt": b"terms\n"}
 OTHERS = {"bottle/train/good/000.png": b"bottle", "license.txt": b"terms"}
 NAME = "mvtec_anomaly_detection.tar.xz"
-
-
-def tar_of(files: dict[str, bytes], mode: str = "w:xz") -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), 0o400
-            tar.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 @pytest.fixture

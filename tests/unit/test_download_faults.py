@@ -6,8 +6,9 @@ import os
 
 import pytest
 from faults import cases, fault
-from test_download import FILES, NAME, complete, files_below, get, nothing_left, official, sha256, tar_of
+from test_download import FILES, NAME, complete, files_below, get, nothing_left, official, sha256
 from test_download import server as server  # the fixture with the archive in it
+from test_unpack import tar_of
 
 from hw2lib.data import download, transfer
 from hw2lib.data.download import fetch, find

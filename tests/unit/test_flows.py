@@ -1,4 +1,4 @@
-"""MADE and MAF: what may depend on what, densities that are densities, and arguments that are refused."""
+"""MADE, MAF and what IAF shares with it: what may depend on what, densities, and refused arguments."""
 
 import math
 
@@ -9,6 +9,7 @@ from torch.autograd.functional import jacobian
 from torch.distributions import Normal
 
 from hw2lib.flows import (
+    IAF,
     MADE,
     MAF,
     DequantizedPixels,
@@ -22,6 +23,7 @@ from hw2lib.flows import (
 from hw2lib.flows.made import LOG_SCALE_CLAMP
 
 LAYOUTS = ("staircase", "dense")
+FLOWS = (MAF, IAF)
 
 
 def enliven(module: torch.nn.Module, seed: int = 0, scale: float = 0.5) -> torch.nn.Module:
@@ -106,8 +108,9 @@ def test_one_block_is_a_product_of_normal_conditionals(layout):
 
 
 @pytest.mark.parametrize("transforms", [1, 2, 3])
-def test_a_density_in_two_dimensions_integrates_to_one(transforms):
-    flow = enliven(MAF(2, (16, 16), transforms).double(), seed=5, scale=1.0)
+@pytest.mark.parametrize("flow_type", FLOWS)
+def test_a_density_in_two_dimensions_integrates_to_one(transforms, flow_type):
+    flow = enliven(flow_type(2, (16, 16), transforms).double(), seed=5, scale=1.0)
     axis = torch.linspace(-15, 15, 601, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)
     with torch.no_grad():
@@ -120,8 +123,9 @@ def test_a_density_in_two_dimensions_integrates_to_one(transforms):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("transforms", [1, 2, 3, 4])
-def test_contributions_sum_to_log_prob(transforms, layout):
-    flow = enliven(MAF(7, (16,), transforms, layout).double(), scale=1.0)
+@pytest.mark.parametrize("flow_type", FLOWS)
+def test_contributions_sum_to_log_prob(transforms, layout, flow_type):
+    flow = enliven(flow_type(7, (16,), transforms, layout).double(), scale=1.0)
     x = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
     contributions = flow.log_prob_contributions(x)
     assert contributions.shape == (5, 7)
@@ -159,11 +163,13 @@ def test_moments_of_samples(transforms):
     assert float(correlation.abs().max()) < 5 / n**0.5
 
 
-def test_samples_have_the_density_of_the_flow():
+@pytest.mark.parametrize("flow_type", FLOWS)
+def test_samples_have_the_density_of_the_flow(flow_type):
     """P(x₁ < 0, x₂ < 0) by counting samples and by summing the density on a grid."""
-    flow = enliven(MAF(2, (16, 16), 3).double(), seed=9, scale=1.0)
+    flow = enliven(flow_type(2, (16, 16), 3).double(), seed=9, scale=1.0)
     n = 40_000
     x = flow.sample(n, generator=torch.Generator().manual_seed(9))
+    assert not x.requires_grad
     counted = float((x < 0).all(1).double().mean())
     axis = (torch.arange(500, dtype=torch.float64) + 0.5) * -0.03
     with torch.no_grad():
@@ -173,8 +179,9 @@ def test_samples_have_the_density_of_the_flow():
     assert abs(counted - expected) < 5 * math.sqrt(expected * (1 - expected) / n)
 
 
-def test_samples_map_back_to_standard_normals():
-    flow = enliven(MAF(6, (20, 20), 3).double(), seed=10, scale=1.0)
+@pytest.mark.parametrize("flow_type", FLOWS)
+def test_samples_map_back_to_standard_normals(flow_type):
+    flow = enliven(flow_type(6, (20, 20), 3).double(), seed=10, scale=1.0)
     u = flow(flow.sample(4000, generator=torch.Generator().manual_seed(10)))[0].detach()
     assert all(stats.kstest(column.numpy(), "norm").pvalue > 1e-4 for column in u.t())
 

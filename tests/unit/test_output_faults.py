@@ -14,29 +14,11 @@ from prose import ROOT
 from untrained import CONFIGS
 
 from hw2lib import memory
-from hw2lib.cli import main
 from hw2lib.jobs.trained import load_cyclegan
 from hw2lib.runs.checkpoint import save_weights, snapshot
 from hw2lib.training.cyclegan import build_cyclegan
 
 KEPT = "One line names it, and it stays as it was; `--force` replaces it."
-
-
-@pytest.fixture
-def hw2(monkeypatch, capsys, tmp_path):
-    """Run the command in an empty folder; its exit code, and what it printed and complained."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hw2", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit:
-            main()
-        captured = capsys.readouterr()
-        return exit.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def refused(outcome, message: str) -> None:

@@ -1,8 +1,8 @@
 """Runs of the VAE: what they leave behind, that they resume to the bit, what they refuse, the command."""
 
 import signal
-import sys
 from dataclasses import replace
+from pathlib import Path
 
 import checkpoints
 import numpy as np
@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from hw2lib.anomaly import vae_scores
-from hw2lib.cli import main
 from hw2lib.data import split_validation, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.flows import bits_per_dim
@@ -251,21 +250,6 @@ def test_the_kind_of_a_run_is_told(run, tmp_path):
 # The command
 
 
-@pytest.fixture
-def hw2(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["hw2", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit:
-            main()
-        captured = capsys.readouterr()
-        return exit.value.code or 0, captured.out, captured.err
-
-    return call
-
-
 def test_train_score_and_sample(hw2, category, tmp_path):
     settings = ("size=8", "channels=[4]", "latent=2", "batch_size=6", "epochs=2")
     options = [argument for setting in settings for argument in ("--set", setting)]
@@ -274,10 +258,10 @@ def test_train_score_and_sample(hw2, category, tmp_path):
     assert code == 0 and printed == f"{out}: finished\n" and "bits/dim" in shown
     code, printed, _ = hw2("score", out, "--data", category, "--out", "scores.csv")
     assert code == 0 and printed.count("by error") == printed.count("by nelbo") == 3
-    assert (tmp_path / "scores.csv").read_bytes() == (out / "scores.csv").read_bytes()
+    assert Path("scores.csv").read_bytes() == (out / "scores.csv").read_bytes()
     code, printed, _ = hw2("sample", out, "-n", 3, "--out", "grid.png")
     assert code == 0 and Image.open("grid.png").size == (3 * 10 + 2, 10 + 2)
-    for command in (["score", out, "--data", category], ["sample", out]):
+    for command in (["score", out, "--data", category, "--force"], ["sample", out, "--force"]):
         code, _, complaint = hw2(*command, "--weights", "ema")
         assert code == 2 and "a VAE run keeps one set of weights" in complaint
     code, _, complaint = hw2("train", "vae", "--out", out, "--resume", "--seed", 1)
