@@ -141,6 +141,8 @@ def document(lang: str) -> str:
     names = dict(chapters())
     pages = {(folder / f"{name}.html").resolve(): name for name in names}
     first = next(iter(pages))
+    if missing := [path.name for path in pages if not path.exists()]:
+        sys.exit(f"{missing[0]}: not in _build/site; build the book anew (make book)")
     head = BeautifulSoup(first.read_text("utf-8"), "html.parser").head
     assert head is not None
     for tag in (sheets := head.select("link[rel=stylesheet]")):
