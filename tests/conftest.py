@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
+from faults import rows
 from hypothesis import settings
 from network import allow_only_loopback
 from PIL import Image
@@ -16,6 +18,18 @@ torch.set_num_threads(1)
 # Every run tries the same examples, however long one takes on a busy machine.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser) -> None:
+    parser.addoption("--write-faults", type=Path, help="write the table of faults that the tests try (YAML)")
+
+
+def pytest_collection_finish(session) -> None:
+    if path := session.config.getoption("--write-faults"):
+        text = yaml.safe_dump(rows(session.items), allow_unicode=True, sort_keys=False, width=110)
+        path.write_text(
+            f"# Made by: pytest tests --collect-only --write-faults book/faults.yml\n{text}", "utf-8"
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,7 @@
 """Marks a test as one of a fault, so that the book's page of what can go wrong is made from the test run."""
 
+from collections import Counter
+
 import pytest
 
 
@@ -14,3 +16,12 @@ def cases(kind: str, outcome: str, table: dict[str, tuple]):
         pytest.param(*values, id=name, marks=fault(kind, what, how, outcome))
         for name, (what, how, *values) in table.items()
     ]
+
+
+def rows(items: list[pytest.Item]) -> list[dict]:
+    """A row per fault among the collected tests, and how many tests try it, ordered by kind and text."""
+    counted = Counter(
+        tuple(sorted(mark.kwargs.items())) for item in items if (mark := item.get_closest_marker("fault"))
+    )
+    found = [dict(row) | {"tried": tried} for row, tried in counted.items()]
+    return sorted(found, key=lambda row: (row["kind"], row["fault"], row["injected"]))

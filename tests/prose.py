@@ -121,7 +121,14 @@ def persian_texts() -> Iterator[tuple[Path, int, str]]:
                 strings = list(python_strings(block.text, block.line))
                 strings += [(block.line, caption) for caption in block.captions.values()]
             yield from ((path, line, text) for line, text in strings if PERSIAN.search(text))
-    data = ["book/claims.yml", "book/glossary.yml", "_config.yml", "_toc.yml", "book/config.en.yml"]
+    data = [
+        "book/claims.yml",
+        "book/glossary.yml",
+        "book/fault_kinds.yml",
+        "_config.yml",
+        "_toc.yml",
+        "book/config.en.yml",
+    ]
     for name in [*data, "book/_ext/interface_fa.json"]:
         path = ROOT / name
         yield from ((path, line, text) for line, text in yaml_strings(path) if PERSIAN.search(text))

@@ -29,7 +29,7 @@ NOT_FINITE = {
     )
 }
 READ_OTHERWISE = {
-    text: (why, f"`--set {text}`", profiles, text)
+    text[:40]: (why, f"`--set {text if len(text) <= 40 else text[:40] + '…'}`", profiles, text)
     for profiles, text, why in (
         (PROFILES, "epochs=010", "a number that YAML reads as octal 8"),
         (PROFILES, "epochs=0o10", "an octal number"),
