@@ -43,9 +43,8 @@ def test_two_processes_have_the_gradients_of_one(model, tmp_path):
 def test_the_command_trains_on_two_devices(tmp_path):
     """Fabric starts the second process; the first alone writes, and the run goes on with one device."""
     out = tmp_path / "run"
-    hw2 = "import sys; from hw2lib.cli import main; sys.argv[0] = 'hw2'; main()"
-    (tmp_path / "hw2.py").write_text(hw2)
-    options = ["size=8", "channels=[4]", "latent=2", "batch_size=6", "epochs=2"]
+    (tmp_path / "hw2.py").write_text("from hw2lib.cli import main; main()")
+    options = ["size=16", "channels=[4]", "latent=2", "batch_size=6", "epochs=2"]
     settings = [part for option in options for part in ("--set", option)]
     command = ["train", "vae", "--out", out, "--device", "cpu", "--devices", "2", "--strategy", "ddp"]
     done = start(tmp_path / "hw2.py", *command, *settings)
