@@ -168,7 +168,7 @@ class RunFolder:
     def __init__(self, path: Path, resume: bool = False, first: bool = True) -> None:
         self.path, self.resume, self.first = path, resume, first
         self._hold: int | None = None
-        self._made = False
+        self._made: list[Path] = []
 
     def __enter__(self) -> Self:
         if not self.first:
@@ -177,7 +177,7 @@ class RunFolder:
             raise UserError(f"{self.path}: is not a folder")
         if self.resume and not has_checkpoint(self.path):
             raise UserError(f"{self.path}: holds no checkpoint to resume")
-        self._made = not self.path.exists()
+        self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -194,9 +194,9 @@ class RunFolder:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        if self._made:
-            with suppress(OSError):  # it holds something, as it should
-                self.path.rmdir()
+        with suppress(OSError):  # the first holds something, as it should, or the next something else
+            for folder in self._made:
+                folder.rmdir()
         self._let_go()
 
     def _let_go(self) -> None:
