@@ -121,7 +121,7 @@ def article(path: Path, pages: dict[Path, str]) -> Tag:
         tag.attrs.pop("loading", None)
     for tag in found.select("section > span[id]:empty"):  # alone at the end of a page, Chromium drops it
         if (after := tag.find_next_sibling()) is not None:
-            after.insert(0, tag.extract())
+            after.insert(0, tag)  # moves it
     for tag in found.select("details:not(.hide)"):  # folded code stays away, a folded answer does not
         tag["open"] = ""
     found["id"] = anchor(pages[path])

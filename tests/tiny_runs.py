@@ -1,11 +1,13 @@
 """A run of each model that takes a second, for tests that stop, spoil or repeat it."""
 
 import math
+import signal
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import checkpoints
 import torch
 
 from hw2lib.data import synthetic_capsules, synthetic_unpaired
@@ -68,3 +70,27 @@ def work(model: str, out: Path) -> None:
     torch.set_num_threads(1)
     hasten()
     train(model, out, resume=has_checkpoint(out))
+
+
+def stop_after(n: int, number: int = signal.SIGINT):
+    """A report that sends a signal at the n-th step."""
+    steps = []
+
+    def report(event):
+        steps.append(event)
+        if len(steps) == n:
+            signal.raise_signal(number)
+
+    return report
+
+
+def same(one, other) -> None:
+    """The checkpoints of two runs are the same to the bit."""
+    expected, found = checkpoints.tensors(one), checkpoints.tensors(other)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+    # The seconds differ.
+    losses = [checkpoints.progress(run)["losses"] for run in (one, other)]
+    assert [[{**row, "seconds": 0} for row in rows] for rows in losses].count(
+        [{**row, "seconds": 0} for row in losses[0]]
+    ) == 2

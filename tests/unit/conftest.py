@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import tiny_runs
 from untrained import write_runs
 
 
@@ -93,3 +94,35 @@ def untrained(tmp_path_factory) -> Path:
 def untrained_copy(untrained, tmp_path) -> Callable[[str], Path]:
     """A function that copies one of these runs, to be damaged."""
     return lambda kind: Path(shutil.copytree(untrained / kind, tmp_path / kind))
+
+
+@pytest.fixture(scope="module")
+def hasty():
+    """Runs whose classifier is trained for a moment only."""
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_runs.hasten(patch.setattr)
+        yield
+
+
+@pytest.fixture(scope="module")
+def four_steps(tmp_path_factory, hasty):
+    """Per model, the folder of a run that was stopped in the first step of its second epoch."""
+    made = tmp_path_factory.mktemp("stopped")
+    for model in tiny_runs.MODELS:
+        assert not tiny_runs.train(model, made / model, report=tiny_runs.stop_after(tiny_runs.STEPS + 1))
+    return made
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, hasty):
+    """Per model, the folder of an uninterrupted run."""
+    made = tmp_path_factory.mktemp("whole")
+    for model in tiny_runs.MODELS:
+        assert tiny_runs.train(model, made / model)
+    return made
+
+
+@pytest.fixture(params=sorted(tiny_runs.MODELS))
+def stopped(request, four_steps, tmp_path):
+    """A copy of a stopped run, to be spoiled; its folder has the model's name."""
+    return shutil.copytree(four_steps / request.param, tmp_path / request.param)
