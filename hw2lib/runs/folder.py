@@ -337,14 +337,24 @@ def _version(name: str) -> str | None:
         return None
 
 
-def commit() -> str | None:
-    """The commit of this checkout, with ``-dirty`` behind it where it has changes; None outside of one."""
-    root = Path(__file__).resolve().parents[2]
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+def commit(root: Path | None = None) -> str | None:
+    """The commit of a checkout, of this one by default; None outside of one.
+
+    ``-dirty`` stands behind it where code has changed. Records are no code: one that has just been written
+    does not spoil the next.
+    """
+    git = ["git", "-C", str(root or Path(__file__).resolve().parents[2])]
+    changes = ["status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)results"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        name, changed = (
+            subprocess.run(
+                [*git, *call], capture_output=True, text=True, check=True, timeout=10
+            ).stdout.strip()
+            for call in (["rev-parse", "--short=12", "HEAD"], changes)
+        )
     except (OSError, subprocess.SubprocessError):
         return None
+    return f"{name}-dirty" if changed else name
 
 
 def _processor() -> str:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from hw2lib.errors import UserError
 from hw2lib.jobs.trained import cyclegan_config
-from hw2lib.runs.folder import RunFolder, read_json, write_bytes, write_csv, write_json
+from hw2lib.runs.folder import RunFolder, commit, read_json, write_bytes, write_csv, write_json
 from hw2lib.runs.images import save_grid
 from hw2lib.training.interrupt import interruptible
 from hw2lib.training.memory import peak_memory_gb
@@ -96,3 +97,23 @@ def test_a_run_of_another_kind_is_named(tmp_path):
     write_json(tmp_path / "config.json", MAFConfig().model_dump())
     with pytest.raises(UserError, match="is a run of kind maf; expected cyclegan"):
         cyclegan_config(tmp_path)
+
+
+def test_a_record_that_was_just_written_does_not_make_the_next_one_dirty(tmp_path):
+    def git(*arguments):
+        who = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+        subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], check=True, capture_output=True)
+
+    for name in ("code.py", "results/SHA256SUMS"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("one")
+    assert commit(tmp_path) is None
+    git("init")
+    git("add", ".")
+    git("commit", "--message=one")
+    clean = commit(tmp_path)
+    assert len(clean) == 12
+    (tmp_path / "results/SHA256SUMS").write_text("two")
+    assert commit(tmp_path) == clean
+    (tmp_path / "code.py").write_text("two")
+    assert commit(tmp_path) == f"{clean}-dirty"
