@@ -313,6 +313,7 @@ def test_a_full_disk_behind_the_output_is_said():
     "`hw2 claims` and `--help` under cp1252, latin-1 and ASCII",
     "What is lacking is shown as escapes.",
 )
+@pytest.mark.slow  # nine starts of the command
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii"])
 def test_every_encoding_will_do(encoding):
     for arguments in (("claims",), ("claims", "--json"), ("score", "--help")):

@@ -81,6 +81,7 @@ script.main()
     assert ran.cells[0].outputs[0].data["text/plain"] == "'PASSIVE'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
 @pytest.mark.parametrize("arguments", [("claims",), ("score", "--help"), ("ناموجود",)], ids=" ".join)
 def test_a_terminal_that_lacks_a_character_is_no_traceback(encoding, arguments):
