@@ -187,17 +187,16 @@ def picture_rows(sheet: np.ndarray, titles: Sequence[Words], lang: str) -> Figur
     rows, columns, size = sheet.shape[:3]
     gap, title = 6, 36
     width, height = columns * (size + gap), rows * (size + title)
-    with language(lang):
-        fig = plt.figure(figsize=(width / 110, height / 110), dpi=110, layout="none")
-        for row, name in zip(range(rows), titles, strict=True):
-            bottom = (rows - 1 - row) * (size + title) / height
-            fig.text(0.5, bottom + (size + 5) / height, digits(name, lang), ha="center", va="bottom")
-            for column in range(columns):
-                box = (column * (size + gap) / width, bottom, size / width, size / height)
-                ax = fig.add_axes(box)
-                ax.imshow(sheet[row, column], interpolation="nearest")
-                ax.set_axis_off()
-        return finish(fig, lang)
+    fig = plt.figure(figsize=(width / 110, height / 110), dpi=110, layout="none")
+    for row, name in zip(range(rows), titles, strict=True):
+        bottom = (rows - 1 - row) * (size + title) / height
+        fig.text(0.5, bottom + (size + 5) / height, digits(name, lang), ha="center", va="bottom")
+        for column in range(columns):
+            box = (column * (size + gap) / width, bottom, size / width, size / height)
+            ax = fig.add_axes(box)
+            ax.imshow(sheet[row, column], interpolation="nearest")
+            ax.set_axis_off()
+    return fig
 
 
 def _persian_number(text: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field
 from hw2lib.anomaly import pixel_auroc_report
 from hw2lib.anomaly.detectors import Detector, MeanImage, PCAResidual, PositionwiseGaussian
 from hw2lib.data import MVTecCategory, split_validation
-from hw2lib.runs.folder import data_facts, environment, holding_folder, write_csv, write_json
+from hw2lib.runs.folder import begin, data_facts, holding_folder, write_csv, write_json
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.training.settings import Count, RunSettings, Share
 
@@ -80,8 +80,7 @@ def run_baselines(config: BaselinesConfig, data: MVTecCategory, out: Path) -> bo
             "pixel_auroc": pixel_auroc_report(maps, normal_maps, data.masks),
             "seconds": round(seconds, 1),
         }
-    write_json(out / "config.json", config.model_dump())
-    write_json(out / "environment.json", environment(torch.device("cpu"), data_facts(data)))
+    begin(out, config, torch.device("cpu"), data_facts(data))
     write_csv(out / "scores.csv", rows)
     write_json(out / "metrics.json", metrics)
     return True

@@ -13,7 +13,7 @@ from hw2lib.anomaly.local.pixels import pixel_maps
 from hw2lib.data import MVTecCategory
 from hw2lib.data.folder_images import load_images, normal_images_in, shape_for
 from hw2lib.runs.checkpoint import load_tensors, save_weights
-from hw2lib.runs.folder import environment, holding_folder, write_csv, write_json
+from hw2lib.runs.folder import begin, data_facts, holding_folder, write_csv, write_json
 from hw2lib.schema import read_json
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.statistics.localisation import detection, localisation
@@ -59,8 +59,7 @@ def train_local(
     data = load_images(paths, shape_for(paths[0], config.size, config.cell), folder, report)
     detector = LocalDetector(config, data.images.shape[2:]).to(where).fit(data.images, report)
     facts = {"name": folder.resolve().name, "checksum": data.checksum, "train": len(paths), "test": 0}
-    write_json(out / "config.json", config.model_dump())
-    write_json(out / "environment.json", environment(where, facts))
+    begin(out, config, where, facts)
     save_weights(out / DETECTOR, detector)
     metrics = {
         "shape": list(detector.shape),
@@ -108,9 +107,7 @@ def run_local(config: LocalConfig, data: MVTecCategory, out: Path, device: str =
         metrics[method] = judged(detector, maps, data)
     metrics["seconds"] = round(time.perf_counter() - started, 1)
     metrics["peak_memory_gb"] = round(peak_memory_gb(), 2)
-    facts = {"name": data.name, "checksum": data.checksum, "train": len(data.train), "test": len(data.test)}
-    write_json(out / "config.json", config.model_dump())
-    write_json(out / "environment.json", environment(where, facts))
+    begin(out, config, where, data_facts(data))
     write_csv(out / "scores.csv", rows)
     write_json(out / "metrics.json", metrics)
     return True
@@ -193,9 +190,7 @@ def run_local_ablations(config: LocalConfig, data: MVTecCategory, out: Path, dev
             fine = pixel_maps(cells, config.cell, config.smoothing)
             measures["localisation"] = localisation(fine, data.masks.numpy())
         metrics[name] = {part: {k: asdict(e) for k, e in found.items()} for part, found in measures.items()}
-    facts = {"name": data.name, "checksum": data.checksum, "train": len(data.train), "test": len(data.test)}
-    write_json(out / "config.json", config.model_dump())
-    write_json(out / "environment.json", environment(where, facts))
+    begin(out, config, where, data_facts(data))
     write_csv(out / "scores.csv", rows)
     write_json(out / "metrics.json", metrics)
     return True

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from lightning.fabric import Fabric
@@ -85,6 +85,19 @@ class Session:
             return interrupt.requested
         asked = torch.tensor(float(interrupt.requested), device=self.fabric.device)
         return bool(overall(asked, self.fabric) > 0)
+
+    def end_epoch(self, row: Mapping[str, float]) -> None:
+        """Count an epoch, and add its row of losses with the seconds trained so far."""
+        at = self.state.progress
+        self.lap()
+        at.losses.append({**row, "seconds": round(at.train_seconds, 3)})
+        at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
+        self.write_losses()
+
+    def save_after(self, epoch: int, epochs: int, every: int) -> None:
+        """Leave a checkpoint after the last epoch, and after every ``every``-th where that is not 0."""
+        if epoch == epochs or (every and epoch % every == 0):
+            self.save()
 
     def save(self) -> None:
         """Leave a checkpoint and losses.csv."""

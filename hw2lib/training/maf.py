@@ -117,10 +117,7 @@ def train_maf(
             for name in ("train", "val"):
                 row[f"{name}_bpd"] = float(bits_per_dim(row[f"{name}_nll"], data.features))
             row["val_bpd_ema"] = float(bits_per_dim(row["val_nll_ema"], data.features))
-            session.lap()
-            at.losses.append({**row, "seconds": round(at.train_seconds, 3)})
-            at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
-            session.write_losses()
+            session.end_epoch(row)
 
             # After the last epoch the test images are scored with all that follows training.
             if at.epoch in config.evaluate_epochs and at.epoch < config.epochs:
@@ -130,10 +127,7 @@ def train_maf(
                 at.evaluation_seconds += time.perf_counter() - started
                 if run.first and at.evaluations:
                     write_csv(run.path / "auroc.csv", at.evaluations)
-            if at.epoch == config.epochs or (
-                config.checkpoint_every and at.epoch % config.checkpoint_every == 0
-            ):
-                session.save()
+            session.save_after(at.epoch, config.epochs, config.checkpoint_every)
     return state
 
 

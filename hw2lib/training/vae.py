@@ -114,12 +114,6 @@ def train_vae(
                 row[f"{name}_bpd"] = float(bits_per_dim(row[f"{name}_nelbo"], data.features))
             row |= {"val_error": float(scores.error.mean()), "val_kl": float(scores.kl.mean())}
             row["sigma"] = float(network.log_sigma.detach().exp())
-            session.lap()
-            at.losses.append({**row, "seconds": round(at.train_seconds, 3)})
-            at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
-            session.write_losses()
-            if at.epoch == config.epochs or (
-                config.checkpoint_every and at.epoch % config.checkpoint_every == 0
-            ):
-                session.save()
+            session.end_epoch(row)
+            session.save_after(at.epoch, config.epochs, config.checkpoint_every)
     return state

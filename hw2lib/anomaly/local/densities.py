@@ -7,14 +7,18 @@ which it is calibrated: a density judges what it has learnt by heart too kindly.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from hw2lib.data import split_validation
 from hw2lib.errors import UserError
 from hw2lib.flows import MAF
+from hw2lib.minimise import minimise
 from hw2lib.seeding import seeded_init
 
 from .config import LocalConfig
@@ -232,20 +236,18 @@ class ConditionalFlow(LocalDensity):
         c = self.config
         self.build(cells.shape[-1], self.place.shape[-1]).to(cells)
         generator = torch.Generator().manual_seed(c.seed)
-        optimizer = torch.optim.Adam(self.flow.parameters(), c.learning_rate)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, c.steps)
-        for step in range(c.steps):
+        steps = count(1)
+
+        def loss() -> Tensor:
             image = torch.randint(len(cells), (c.batch_cells,), generator=generator)
             place = torch.randint(cells.shape[1], (c.batch_cells,), generator=generator)
             noise = c.noise * torch.randn(c.batch_cells, cells.shape[-1], generator=generator)
             x = cells[image, place] + noise.to(cells)
-            loss = -self.flow.log_prob(x, self.place[place]).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.flow.parameters(), c.clip_norm)
-            optimizer.step()
-            schedule.step()
-            report("training", step + 1, c.steps)
+            report("training", next(steps), c.steps)
+            return -self.flow.log_prob(x, self.place[place]).mean()
+
+        decay, weights = partial(CosineAnnealingLR, T_max=c.steps), self.flow.parameters()
+        minimise(loss, weights, c.steps, c.learning_rate, schedule=decay, clip_norm=c.clip_norm)
 
     def build(self, features: int, context: int) -> MAF:
         """The flow, with weights that follow from the seed."""
