@@ -79,9 +79,9 @@ def _name(function: AppliedUndef) -> str:
 
 
 def formula(value: object) -> str:
-    r"""An expression as Markdown, such as ``$\frac{1}{2 x}$``; its bars do not end a table's cell.
+    r"""An expression as Markdown.
 
-    >>> formula(sp.Abs(sp.Symbol("z")))
-    '$\\left\\vert {z}\\right\\vert $'
+    >>> formula(1 / (2 * sp.Symbol("x")))
+    '$\\frac{1}{2 x}$'
     """
-    return f"${sp.latex(value)}$".replace("|", r"\vert ")
+    return f"${sp.latex(value)}$"
