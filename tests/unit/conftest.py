@@ -13,6 +13,8 @@ import pytest
 import tiny_runs
 from untrained import write_runs
 
+from hw2lib.translation import classifier
+
 
 @pytest.fixture
 def hw2(monkeypatch, capsys, tmp_path):
@@ -97,8 +99,16 @@ def untrained_copy(untrained, tmp_path) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="module")
+def hasty_classifier():
+    """A classifier that has hardly been trained: what it says is not tested here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, "LEAST_STEPS", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
 def hasty():
-    """Runs whose classifier is trained for a moment only."""
+    """Runs whose classifier learns nothing, and of which every step leaves a checkpoint."""
     with pytest.MonkeyPatch.context() as patch:
         tiny_runs.hasten(patch.setattr)
         yield

@@ -17,17 +17,9 @@ from hw2lib.jobs.trained import load_cyclegan
 from hw2lib.runs.folder import read_json, write_json
 from hw2lib.training.devices import multiplies_bfloat16
 from hw2lib.training.settings import CYCLEGAN_PROFILES, override
-from hw2lib.translation import classifier
 
+pytestmark = pytest.mark.usefixtures("hasty_classifier")
 SETTINGS = ["size=32", "blocks=1", "features=4", "epochs=1", "max_steps=2", "evaluate_epochs=[1]"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def hasty_classifier():
-    """A classifier that has hardly been trained: what it says is not tested here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "LEAST_STEPS", 2)
-        yield
 
 
 @pytest.fixture(scope="module")

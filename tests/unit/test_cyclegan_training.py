@@ -23,8 +23,8 @@ from hw2lib.runs.folder import read_json, write_json
 from hw2lib.training import cyclegan
 from hw2lib.training.cyclegan import build_training, learning_rate
 from hw2lib.training.settings import CYCLEGAN_PROFILES, CycleGANConfig, override, profile
-from hw2lib.translation import classifier
 
+pytestmark = pytest.mark.usefixtures("hasty_classifier")
 TINY = CycleGANConfig(
     size=32,
     blocks=1,
@@ -35,14 +35,6 @@ TINY = CycleGANConfig(
     checkpoint_every=3,
     evaluate_epochs=(1, 2),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def hasty_classifier():
-    """A classifier that has hardly been trained: what it says is not tested here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "LEAST_STEPS", 2)
-        yield
 
 
 @pytest.fixture(scope="module")
