@@ -72,7 +72,7 @@ _WORDS: dict[str, Words] = {
     "average precision": Text("میانگین دقت", "average precision"),
     "precision": Text("دقت", "precision"),
     "recall": Text("بازیابی", "recall"),
-    "share of anomalous": Text("ناهنجار {}٪", "{} % anomalous"),
+    "share of anomalous": Text("{}٪ ناهنجار", "{} % anomalous"),
     "images": Text("تصویر", "images"),
     "pixels": Text("پیکسل", "pixels"),
 }
