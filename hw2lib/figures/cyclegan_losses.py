@@ -1,4 +1,4 @@
-"""Figures of chapter 8: translations in the plane, modes, the weight of the cycle, skies, one generator."""
+"""Figures of chapter 9: translations in the plane, modes, the weight of the cycle, skies, one generator."""
 
 from collections.abc import Mapping, Sequence
 

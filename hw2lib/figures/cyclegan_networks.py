@@ -1,4 +1,4 @@
-"""Figures of chapter 9: receptive fields, score maps, generators, the image pool, checkerboards, limits."""
+"""Figures of chapter 10: receptive fields, score maps, generators, the image pool, checkerboards, limits."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

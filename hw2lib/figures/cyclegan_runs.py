@@ -1,4 +1,4 @@
-"""Figures of chapters 10 and 11: data, losses, sheets of outputs, measures per epoch, steganography."""
+"""Figures of chapters 11 and 12: data, losses, sheets of outputs, measures per epoch, steganography."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Tables of chapters 10 and 11, and the words that their figures share."""
+"""Tables of chapters 11 and 12, and the words that their figures share."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Toy trainings that take too long for the notebook of chapter 9: what geometry costs, and whom."""
+"""Toy trainings that take too long for the notebook of chapter 10: what geometry costs, and whom."""
 
 from pathlib import Path
 

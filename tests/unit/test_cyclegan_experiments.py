@@ -1,4 +1,4 @@
-"""The small experiments of chapter 9: fields, checkerboards, the pool's game, tasks on toy images."""
+"""The small experiments of chapter 10: fields, checkerboards, the pool's game, tasks on toy images."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The toy worlds of chapter 8: many trainings in one network, domains, counts, and what must be exact."""
+"""The toy worlds of chapter 9: many trainings in one network, domains, counts, and what must be exact."""
 
 import math
 

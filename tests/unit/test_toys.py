@@ -1,4 +1,4 @@
-"""The jobs that chapters 9 to 11 read: toy trainings by seed, and the grids of photographs."""
+"""The jobs that chapters 10 to 12 read: toy trainings by seed, and the grids of photographs."""
 
 import pytest
 import torch
