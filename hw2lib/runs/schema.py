@@ -76,7 +76,7 @@ class _Classifier(_Part):
 
 
 class _Translation(_Part):
-    classifier: _Classifier
+    classifier: _Classifier | None = None
     reference: _References
     epochs: list[_Row]
 
