@@ -12,7 +12,7 @@ from hw2lib.runs.folder import commit, has_checkpoint, record
 from hw2lib.runs.manifest import write_manifest
 from hw2lib.runs.reader import paper_root
 from hw2lib.training.devices import gpu_settings, resolve_device
-from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES
+from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES, MAFConfig
 from hw2lib.training.settings import profile as named_profile
 
 from .baselines import BASELINES_PROFILES, run_baselines
@@ -63,10 +63,40 @@ class Job:
     complete: Callable[[Path], bool] = has_metrics
 
 
-def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    config = named_profile(profile).model_copy(update={"seed": seed})
+def _maf(
+    profile: str,
+    seed: int,
+    data: Path | None,
+    out: Path,
+    device: str,
+    changed: Callable[[MAFConfig], dict[str, object]] = lambda config: {},
+) -> bool:
+    config = named_profile(profile)
+    config = config.model_copy(update=changed(config) | {"seed": seed})
     category = load_capsules(data, config.size)
     return run_maf(config, category, out, resume=has_checkpoint(out), device=device)
+
+
+def _to_the_end(config: MAFConfig) -> dict[str, object]:
+    """Ten times as long; beyond the profile's epochs the test is scored every fifth of its length."""
+    epochs = config.epochs
+    later = range(epochs + epochs // 5, 10 * epochs + 1, epochs // 5)
+    return {
+        "epochs": 10 * epochs,
+        "checkpoint_every": epochs // 2,
+        "evaluate_epochs": (*config.evaluate_epochs, *later),
+    }
+
+
+# One thing each differs from maf-capsule (book/protocol.yml: flow-trained-on, three-layers, what-was-added).
+MAF_VARIANTS: dict[str, Callable[[MAFConfig], dict[str, object]]] = {
+    "maf-capsule-end": _to_the_end,
+    "maf-capsule-three-layers": lambda config: {
+        "hidden_features": (*config.hidden_features, config.hidden_features[-1])
+    },
+    "maf-capsule-unclipped": lambda config: {"clip_norm": 1e30},
+    "maf-capsule-undequantized": lambda config: {"dequantize": False},
+}
 
 
 def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -180,6 +210,16 @@ def _cyclegan_job(pair: str, folder: str) -> Job:
 
 JOBS = {
     "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
+    **{
+        name: Job(
+            (0,) if name.startswith("maf-capsule-un") else (0, 1, 2, 3, 4),
+            "mvtec/capsule",
+            RECORDED_FILES,
+            partial(_maf, changed=changed),
+            seed_folders=True,
+        )
+        for name, changed in MAF_VARIANTS.items()
+    },
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
     "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
     "likelihood-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", LIKELIHOOD_FILES, _likelihood),
