@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.data.source import load_capsules, load_pair
@@ -171,7 +172,15 @@ def _local_selection(profile: str, seed: int, data: Path | None, out: Path, devi
     return run_local_selection(profile, seed, data, out)
 
 
-def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+def _cyclegan(
+    pair: str,
+    changed: Mapping[str, object],
+    profile: str,
+    seed: int,
+    data: Path | None,
+    out: Path,
+    device: str,
+) -> bool:
     resume = has_checkpoint(out)
     if resume:  # in the precision in which it was begun
         config = cyclegan_config(out)
@@ -179,6 +188,7 @@ def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, 
         config = named_profile(profile, CYCLEGAN_PROFILES)
         if profile == "paper":  # a quick run is too short to compile for
             config = gpu_settings(config, resolve_device(device))
+        config = config.model_copy(update=changed)
     images = load_pair(pair, data, config.size, config.recipe)
     if has_metrics(out):  # of a run that ended before some measure was made
         evaluate_run(out, images, device)
@@ -203,9 +213,25 @@ def _toy(
     return run(profiles[profile].model_copy(update={"seed": seed}), out)
 
 
-def _cyclegan_job(pair: str, folder: str) -> Job:
+PAIRS = {"apple2orange": "apple2orange", "summer2winter": "summer2winter_yosemite"}
+
+# One thing each differs from cyclegan-apple2orange (book/protocol.yml: apple2orange-ablations, precision).
+CYCLEGAN_VARIANTS: dict[str, dict[str, object]] = {
+    "identity-0": {"identity": 0.0},
+    "cycle-0": {"cycle": 0.0},
+    "cycle-and-identity-0": {"cycle": 0.0, "identity": 0.0},
+    "pool-0": {"pool": 0},
+    "resize": {"upsampling": "resize"},
+    "float32": {"bfloat16": False},
+}
+
+
+def _cyclegan_job(
+    pair: str, changed: Mapping[str, object] = MappingProxyType({}), seeds: tuple[int, ...] = (0,)
+) -> Job:
     files = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
-    return Job((0,), folder, files, partial(_cyclegan, pair), complete=is_evaluated)
+    run = partial(_cyclegan, pair, changed)
+    return Job(seeds, PAIRS[pair], files, run, complete=is_evaluated)
 
 
 JOBS = {
@@ -232,8 +258,12 @@ JOBS = {
     "local-capsule-128": Job((0, 1, 2, 3, 4), "mvtec/capsule", LOCAL_FILES, partial(_local, 128)),
     "local-ablations-capsule": Job((0,), "mvtec/capsule", LOCAL_FILES, _local_ablations),
     "local-selection": Job((0,), "mvtec/capsule", LOCAL_SELECTION_FILES, _local_selection),
-    "cyclegan-apple2orange": _cyclegan_job("apple2orange", "apple2orange"),
-    "cyclegan-summer2winter": _cyclegan_job("summer2winter", "summer2winter_yosemite"),
+    **{f"cyclegan-{pair}": _cyclegan_job(pair) for pair in PAIRS},
+    **{f"cyclegan-{pair}-seeds": _cyclegan_job(pair, seeds=(1, 2)) for pair in PAIRS},
+    **{
+        f"cyclegan-apple2orange-{name}": _cyclegan_job("apple2orange", changed)
+        for name, changed in CYCLEGAN_VARIANTS.items()
+    },
     "photographs-grid": Job((0,), "", PHOTOGRAPHS_FILES, _photographs),
     "toy-geometry": Job((4, 5, 6, 7, 8), "", TOY_FILES, partial(_toy, run_geometry, GEOMETRY_PROFILES)),
     "toy-moves": Job((1, 2, 3, 4, 5), "", TOY_FILES, partial(_toy, run_moves, MOVES_PROFILES)),

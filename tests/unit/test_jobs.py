@@ -169,6 +169,9 @@ def test_a_job_hands_on_seed_folder_device_and_whether_to_resume(handed_on, tmp_
     expected = profiles["quick"].model_copy(update={"seed": 2})
     if name in jobs.MAF_VARIANTS:
         expected = expected.model_copy(update=jobs.MAF_VARIANTS[name](expected))
+    expected = expected.model_copy(
+        update=jobs.CYCLEGAN_VARIANTS.get(name.removeprefix("cyclegan-apple2orange-"), {})
+    )
     if begun:
         out.mkdir(parents=True)
         (out / "checkpoint.safetensors").touch()
