@@ -25,7 +25,7 @@ from hw2lib.statistics import (
 )
 
 from . import style
-from .explore import Control, Explorable, Reading, axis, explore
+from .explore import Control, Explorable, Reading, axis
 
 DEFECTS: dict[str, Words] = {
     "all": Text("همه", "all"),
@@ -191,7 +191,7 @@ def threshold(
         Control("share", _WORDS["prevalence"], shares, format=".0%", choice=True),
     ]
     still = _at_threshold(anomalous, scores, start, top)
-    return explore("threshold", controls, readings, drawing, still)
+    return Explorable("threshold", controls, readings, drawing, still)
 
 
 @style.bilingual

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hw2lib.bilingual import LANGUAGES, Number, Text, Words, as_data, localize
+from hw2lib.bilingual import LANGUAGES, Number, Shown, Text, Words, as_data, localize, table
 
 from .style import Picture
 
@@ -73,59 +73,62 @@ class Explorable:
 
     Attributes:
         widget: its name; ``book/_static/explore-NAME.js`` draws it.
-        payload: JSON, with words in both languages.
-        still: the picture of one position.
-    """
-
-    widget: str
-    payload: Mapping[str, Any]
-    still: Picture
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle = self.still._repr_mimebundle_()
-        plain = f"{bundle['text/plain']}; in the book: {self.widget}, to explore"
-        return bundle | {"text/plain": plain, MIME: {"widget": self.widget, **self.payload}}
-
-
-def explore(
-    widget: str,
-    controls: Sequence[Control],
-    readings: Sequence[Reading],
-    drawing: Mapping[str, Any],
-    still: Picture,
-) -> Explorable:
-    """A widget with its controls, its readings, what it draws, and the picture that stands for it.
-
-    Args:
-        widget: name of the drawing, see :class:`Explorable`.
         controls: at least one.
         readings: shown beside the drawing; screen readers are told when they change.
         drawing: anything else that the drawing needs; numbers are kept to four decimals.
-        still: for notebooks, paper, and pages without scripts.
+        still: the picture of one position, for notebooks, paper, and pages without scripts.
 
     Raises:
         ValueError: a reading's values do not fit its controls, or a number has no format.
     """
-    sizes = {control.name: len(control.values) for control in controls}
-    for reading in readings:
-        _check_shape(reading.values, [sizes[name] for name in reading.by], localize(reading.label, "en"))
-    payload = {
-        "controls": [
-            {
-                "name": c.name,
-                "label": c.label,
-                "start": c.start,
-                "choice": c.choice,
-                "values": shown(c.values, c.format, c.unit),
-            }
-            for c in controls
-        ],
-        "readings": [
-            {"label": r.label, "by": [*r.by], "values": shown(r.values, r.format, r.unit)} for r in readings
-        ],
-        "drawing": drawing,
-    }
-    return Explorable(widget, _as_json(payload), still)
+
+    widget: str
+    controls: Sequence[Control]
+    readings: Sequence[Reading]
+    drawing: Mapping[str, Any]
+    still: Picture
+
+    def __post_init__(self) -> None:
+        sizes = {control.name: len(control.values) for control in self.controls}
+        for reading in self.readings:
+            label = localize(reading.label, "en")
+            _check_shape(reading.values, [sizes[name] for name in reading.by], label)
+
+    def table(self, *positions: Sequence[Any]) -> Shown:
+        """What the widget shows at some positions, for nbval to compare and for the test of the widget.
+
+        Args:
+            positions: for each row of the table, the value of every control.
+        """
+        parts, rows = [*self.controls, *self.readings], []
+        for position in positions:
+            at = {c.name: [*c.values].index(v) for c, v in zip(self.controls, position, strict=True)}
+            row = [*position, *(_look_up(reading, at) for reading in self.readings)]
+            rows.append([_written(value, part) for value, part in zip(row, parts, strict=True)])
+        return table(rows, [part.label for part in parts])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle = self.still._repr_mimebundle_()
+        plain = f"{bundle['text/plain']}; in the book: {self.widget}, to explore"
+        payload = {
+            "widget": self.widget,
+            "controls": [
+                {
+                    "name": c.name,
+                    "label": c.label,
+                    "start": c.start,
+                    "choice": c.choice,
+                    "values": shown(c.values, c.format, c.unit),
+                }
+                for c in self.controls
+            ],
+            "readings": [
+                {"label": r.label, "by": [*r.by], "values": shown(r.values, r.format, r.unit)}
+                for r in self.readings
+            ],
+            "drawing": self.drawing,
+        }
+        return bundle | {"text/plain": plain, MIME: _as_json(payload)}
 
 
 def localized(payload: Any, lang: str) -> Any:
@@ -140,6 +143,17 @@ def localized(payload: Any, lang: str) -> Any:
         case list():
             return [localized(value, lang) for value in payload]
     return payload
+
+
+def _look_up(reading: Reading, at: Mapping[str, int]) -> Any:
+    value: Any = reading.values
+    for name in reading.by:
+        value = value[at[name]]
+    return value
+
+
+def _written(value: Any, part: Control | Reading) -> Any:
+    return value if isinstance(value, Words) else Number(value, part.format, part.unit)
 
 
 def _check_shape(values: Any, shape: Sequence[int], label: str) -> None:
