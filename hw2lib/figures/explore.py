@@ -100,7 +100,8 @@ class Explorable:
         Args:
             positions: for each row of the table, the value of every control.
         """
-        parts, rows = [*self.controls, *self.readings], []
+        parts: list[Control | Reading] = [*self.controls, *self.readings]
+        rows = []
         for position in positions:
             at = {c.name: [*c.values].index(v) for c, v in zip(self.controls, position, strict=True)}
             row = [*position, *(_look_up(reading, at) for reading in self.readings)]
@@ -168,7 +169,7 @@ def _check_shape(values: Any, shape: Sequence[int], label: str) -> None:
 def _rounded(values: Any, format: str) -> Any:
     if isinstance(values, Words):
         return _as_json(values)
-    if isinstance(values, Sequence) or getattr(values, "ndim", 0):
+    if isinstance(values, Sequence) or getattr(values, "shape", ()):
         return [_rounded(value, format) for value in values]
     return as_data(Number(values, format)).get("value")
 

@@ -76,8 +76,9 @@ def _wired(degrees: Sequence[Tensor], features: int, output: int, lang: str) -> 
     for level, mask in enumerate(opened):
         for above, below in mask.nonzero().tolist():
             on = bool(used[level + 1][above] and used[level][below])
-            look = {"color": style.COLORS["train"], "lw": 1.2} if on else {"color": "#dddddd", "lw": 0.5}
-            ax.plot([places[level][below], places[level + 1][above]], [level, level + 1], zorder=on, **look)
+            color, width = (style.COLORS["train"], 1.2) if on else ("#dddddd", 0.5)
+            ends = [places[level][below], places[level + 1][above]]
+            ax.plot(ends, [level, level + 1], zorder=float(on), color=color, lw=width)
     numbers = [torch.arange(1, features + 1), *degrees, torch.arange(1, features + 1)]
     for level, nodes in enumerate(used):
         for x, number, on in zip(places[level], numbers[level].tolist(), nodes.tolist(), strict=True):
