@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from hw2lib.bilingual import LANGUAGES, Number, Shown, Text, Words, as_data, localize, table
 
 from .style import Picture
@@ -169,7 +171,7 @@ def _check_shape(values: Any, shape: Sequence[int], label: str) -> None:
 def _rounded(values: Any, format: str) -> Any:
     if isinstance(values, Words):
         return _as_json(values)
-    if isinstance(values, Sequence) or getattr(values, "shape", ()):
+    if isinstance(values, Sequence) or np.ndim(values):
         return [_rounded(value, format) for value in values]
     return as_data(Number(values, format)).get("value")
 
