@@ -34,7 +34,8 @@ def prepare(ax: Axes, width: float, height: float) -> None:
 
 def label(ax: Axes, at: Point, text: str, **look: Any) -> None:
     """Words around a point, in the middle unless ``ha`` or ``va`` say otherwise."""
-    ax.text(*at, text, **({"ha": "center", "va": "center", "color": INK, "zorder": 4} | look))
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "color": INK, "zorder": 4}
+    ax.text(*at, text, **(centred | look))
 
 
 def node(ax: Axes, at: Point, text: str = "", radius: float = 0.25, color: str = PALE, **look: Any) -> None:
@@ -70,7 +71,14 @@ def arrow(
         look: of ``FancyArrowPatch``, such as ``lw``, ``ls``, or ``shrinkA`` and ``shrinkB``, the points
             by which it stays away from its ends.
     """
-    settings = {"arrowstyle": "-|>", "mutation_scale": 11, "lw": 1.2, "shrinkA": 0, "shrinkB": 0, "zorder": 2}
+    settings: dict[str, Any] = {
+        "arrowstyle": "-|>",
+        "mutation_scale": 11,
+        "lw": 1.2,
+        "shrinkA": 0,
+        "shrinkB": 0,
+        "zorder": 2,
+    }
     patch = FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", color=color, **(settings | look))
     patch.set_gid(name)
     ax.add_patch(patch)
