@@ -1,6 +1,7 @@
 """Figures of chapter 10: receptive fields, score maps, generators, the image pool, checkerboards, limits."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from hw2lib.bilingual import Text, Words, localize
+from hw2lib.bilingual import Number, Text, Words, localize
 from hw2lib.experiments.geometry import Translation
 from hw2lib.experiments.pool_game import Game
 from hw2lib.experiments.receptive_fields import FieldRow
@@ -24,7 +25,7 @@ from .explore import Control, Explorable, Reading, axis
 _ALONE = Text("تنها پیچش‌ها", "convolutions alone")
 _NORMED = Text("همراه با نرمال‌سازی", "with instance norm")
 _INFLUENCE = Text("اثر پیکسل (نسبت به بیشینه)", "influence (relative to the largest)")
-_PIXEL = Text("پیکسل", "pixel")
+_LAYER, _PIXEL = Text("لایه", "layer"), Text("پیکسل", "pixel")
 _MIXED = Text("تصویر با ناحیهٔ ساختگی", "half-generated image")
 _SHARE = Text("سهم ساختگی هر تکه", "generated share")
 _SCORES = Text("نقشهٔ امتیاز", "map of scores")
@@ -83,12 +84,18 @@ def _fields(rows: Sequence[FieldRow], size: int, place: float) -> list[tuple[int
 @style.bilingual
 def _nested(fields: Sequence[tuple[int, int, int]], size: int, lang: str) -> Figure:
     """An image and the nested squares that the layers see of it."""
-    fig, ax = plt.subplots(figsize=(4.2, 3.9))
+    fig, ax = plt.subplots(figsize=(6.0, 3.6))
     ax.add_patch(Rectangle((0, 0), size, size, facecolor="#eeeeee", edgecolor=style.COLORS["reference"]))
-    for (_, first, side), color in zip(fields, style.PALETTE, strict=False):
-        ax.add_patch(Rectangle((first, first), side, side, fill=False, edgecolor=color, lw=2))
-        ax.text(first + side - 1, first + 2, style.digits(side, lang), color=color, ha="right", va="top")
-    ax.set(xlim=(-32, size + 32), ylim=(size + 32, -32), aspect="equal", xlabel=localize(_PIXEL, lang))
+    for k, (_, first, side) in enumerate(fields):
+        name = (
+            f"{localize(_LAYER, lang)} {style.digits(k + 1, lang)}: {localize(Number(side, unit='px'), lang)}"
+        )
+        look: dict[str, Any] = {"fill": False, "edgecolor": style.PALETTE[k], "lw": 2, "label": name}
+        ax.add_patch(Rectangle((first, first), side, side, **look))
+    ticks = (0, size // 2, size)
+    ax.set(xlim=(-32, size + 32), ylim=(size + 32, -32), aspect="equal", xticks=ticks, yticks=ticks)
+    ax.set(xlabel=localize(_PIXEL, lang))
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.grid(False)
     return fig
 
@@ -149,11 +156,11 @@ def receptive(chains: Mapping[Words, Sequence[FieldRow]], size: int, places: int
         "size": size,
         "squares": [[[[s[1:] for s in squares] for squares in layer] for layer in c] for c in fields],
         "fields": [[r.field for r in chain] for chain in rows],
-        "layer": axis(Text("لایه", "layer"), 0.4, len(layers) + 0.6, layers),
+        "layer": axis(_LAYER, 0.4, len(layers) + 0.6, layers),
         "field": axis(Text("میدان دریافت (پیکسل)", "receptive field (px)"), 0, 100, [0, 50, 100]),
     }
     controls = [
-        Control("layer", Text("لایه", "layer"), layers, len(layers) - 1),
+        Control("layer", _LAYER, layers, len(layers) - 1),
         Control("place", Text("جا", "place"), along, places // 2, ".0%"),
         Control("chain", Text("گام‌ها", "strides"), [*chains], choice=True),
     ]
