@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from pandas import DataFrame
+from sklearn.metrics import average_precision_score
 
 from hw2lib.anomaly import image_bits_per_dim
+from hw2lib.anomaly.local import LocalConfig
+from hw2lib.anomaly.local.selection import LEAST_GAIN, START
 from hw2lib.errors import UserError
 from hw2lib.runs.manifest import checksums, read_manifest
 from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun, paper_root, read_table
 from hw2lib.statistics import intervals_per_defect
+from hw2lib.statistics.localisation import f1_max
 from hw2lib.statistics.variation import block_means
 
+from .local import decisions
 from .pixel_comparison import read_placements
 from .reproduce import JOBS
 
@@ -236,6 +241,61 @@ def _pixels(folder: Path) -> Iterator[Relation]:
                 yield f"pixel AUROC, {method}, {kind}, {part}", recorded[part], getattr(estimate, part)
 
 
+def _local(folder: Path) -> Iterator[Relation]:
+    run = RecordedRun(folder)
+    chosen = RecordedRun(folder.parents[1] / "local-selection").config
+    own = {"size": run.config["size"], "seed": run.config["seed"]}
+    yield "settings, but for size and seed", run.config, chosen | own
+    for method, metrics in run.metrics.items():
+        if not isinstance(metrics, dict):
+            continue
+        table = run.scores.query("method == @method")
+        yield from _areas(f"AUROC, {method}", metrics["auroc"], table, "score")
+        anomalous = table["defect"] != "good"
+        for name, measure in (("f1_max", f1_max), ("average_precision", average_precision_score)):
+            found = float(measure(anomalous, table["score"]))
+            yield f"{name}, {method}", metrics["detection"][name]["value"], found, 1e-3
+        for row in metrics["decisions"]:
+            found = decisions(table["defect"].tolist(), table["p_value"].to_numpy(), row["alarm_rate"])
+            yield f"decisions at {row['alarm_rate']}, {method}", row, found
+        falling = table.sort_values("score")["p_value"].is_monotonic_decreasing
+        yield f"p-values never rise with the score, {method}", True, bool(falling)
+
+
+def _local_ablations(folder: Path) -> Iterator[Relation]:
+    run = RecordedRun(folder)
+    for method, metrics in run.metrics.items():
+        yield from _areas(
+            f"AUROC, {method}", metrics["auroc"], run.scores.query("method == @method"), "score"
+        )
+
+
+def _local_places(folder: Path) -> Iterator[Relation]:
+    run = RecordedRun(folder)
+    same = RecordedRun(folder.parent / "local-capsule-256" / "seed-0").scores.query("method == 'neighbours'")
+    yield "files", same["file"].tolist(), run.scores["file"].tolist()
+    apart = (run.scores["score"].to_numpy() / same["score"].to_numpy() - 1).tolist()
+    yield "scores are those of local-capsule-256", 0.0, max(map(abs, apart)), 1e-4
+    defective = run.scores[run.scores["defect"] != "good"]
+    yield "defects", sorted(defective["file"]), sorted(run.metrics["defects"])
+
+
+def _local_selection(folder: Path) -> Iterator[Relation]:
+    run = RecordedRun(folder)
+    followed = START.model_dump()
+    for part, rows in run.metrics.items():
+        best = rows[0]["mean"]
+        for k, row in enumerate(rows):
+            areas = [area for kinds in row["areas"].values() for area in kinds.values()]
+            yield f"mean, {part}, trial {k}", row["mean"], sum(areas) / len(areas)
+            if row["taken"]:
+                followed |= row["changed"]
+                gained = k == 0 or row["mean"] >= best + LEAST_GAIN
+                yield f"taken with a gain, {part}, trial {k}", True, gained
+                best = row["mean"]
+    yield "settings chosen", LocalConfig.model_validate(run.config), LocalConfig.model_validate(followed)
+
+
 def _cyclegan(folder: Path) -> Iterator[Relation]:
     run = RecordedCycleGAN(folder)
     steps = int(run.losses["step"].groupby(run.losses["epoch"]).max().sum())
@@ -262,5 +322,9 @@ _RELATIONS: dict[str, Callable[[Path], Iterator[Relation]]] = {
     "flow-reconstruction-": _reconstruction,
     "pixels-": _pixels,
     "samples-": _samples,
+    "local-capsule-": _local,
+    "local-ablations-": _local_ablations,
+    "local-places-": _local_places,
+    "local-selection": _local_selection,
     "cyclegan-": _cyclegan,
 }

@@ -215,6 +215,34 @@ def test_the_ablations_take_one_thing_away_each(tmp_path):
     assert len(values) > 3
 
 
+def test_places_are_written_down_in_pixels(tmp_path):
+    data = synthetic_capsules(64, train=20, good=2, per_defect=2)
+    config = PROFILES["quick"]
+    assert run_local_places(config, data, tmp_path / "run", "cpu")
+    rows = table(tmp_path / "run" / "scores.csv")
+    defects = json.loads((tmp_path / "run" / "metrics.json").read_text())["defects"]
+    assert [row["file"] for row in rows] == data.test_files
+    assert set(defects) == {file for file in data.test_files if not file.startswith("good")}
+    for file, mask in zip(data.test_files, data.masks.numpy(), strict=True):
+        if file in defects:
+            assert defects[file]["pixels"] == mask.sum()
+            np.testing.assert_allclose([defects[file]["row"], defects[file]["column"]], np.argwhere(mask).mean(0))
+    near = [place["distance"] <= 8 for place in defects.values()]
+    assert sum(near) >= 8  # of ten: the largest cell lies on the defect by and large
+    with pytest.raises(UserError, match="no masks"):
+        run_local_places(config, dataclasses.replace(data, masks=None), tmp_path / "other", "cpu")
+
+
+def test_a_place_is_the_distance_to_the_nearest_defective_pixel():
+    cells = np.array([[0.0, 0.0], [0.0, 3.0], [1.0, 0.0]])
+    mask = np.zeros((12, 8), bool)
+    mask[10, 1:3] = True
+    assert peak_of(cells, 4) == (6.0, 6.0)
+    place = place_of(mask, cells, 4)
+    assert (place["pixels"], place["row"], place["column"], place["on_defect"]) == (2, 10.0, 1.5, 1.0)
+    assert place["distance"] == pytest.approx(np.hypot(4, 4))
+
+
 def test_the_selection_reads_no_test_image(category, tmp_path, monkeypatch):
     from hw2lib.anomaly.local import selection
     from hw2lib.data import mvtec
