@@ -1,6 +1,7 @@
 """hw2 train local, hw2 score and hw2 bench local: a folder of good images is enough."""
 
 import csv
+import dataclasses
 import json
 import sys
 
@@ -15,6 +16,7 @@ from hw2lib.anomaly.local.selection import SEARCH, START
 from hw2lib.data import make_capsules, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.jobs.local import METHODS, PROFILES, load_local, run_local, run_local_ablations
+from hw2lib.jobs.local_places import peak_of, place_of, run_local_places
 from hw2lib.jobs.local_scoring import alarm_score, drawn
 from hw2lib.jobs.local_selection import run_local_selection
 from hw2lib.jobs.trained import run_kind
@@ -226,7 +228,9 @@ def test_places_are_written_down_in_pixels(tmp_path):
     for file, mask in zip(data.test_files, data.masks.numpy(), strict=True):
         if file in defects:
             assert defects[file]["pixels"] == mask.sum()
-            np.testing.assert_allclose([defects[file]["row"], defects[file]["column"]], np.argwhere(mask).mean(0))
+            np.testing.assert_allclose(
+                [defects[file]["row"], defects[file]["column"]], np.argwhere(mask).mean(0)
+            )
     near = [place["distance"] <= 8 for place in defects.values()]
     assert sum(near) >= 8  # of ten: the largest cell lies on the defect by and large
     with pytest.raises(UserError, match="no masks"):
