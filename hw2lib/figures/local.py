@@ -17,7 +17,7 @@ from .anomaly import DEFECTS
 METHODS: dict[str, Words] = {
     "neighbours": Text("نزدیک‌ترین همسایه", "nearest neighbour"),
     "gaussian": Text("گاوسی مکان‌به‌مکان", "position-wise Gaussian"),
-    "maf": Text("MAF شرطی", "conditional MAF"),
+    "maf": Text("جریان شرطی MAF", "conditional MAF"),
     "neighbours_and_maf": Text("همسایه و MAF با هم", "neighbour and MAF together"),
 }
 _WORDS: dict[str, Words] = {
@@ -49,12 +49,12 @@ ABLATIONS: dict[str, Words] = {
     "mean_of_all_cells": Text("میانگین همهٔ خانه‌ها", "mean of all cells"),
 }
 MEASURES: dict[str, Words] = {
-    "all": Text("AUROC تصویر", "image AUROC"),
+    "all": Text("مقدار AUROC، تصویر", "image AUROC"),
     "average_precision": Text("میانگین دقت، تصویر", "average precision, images"),
     "f1_max": Text("بیشینهٔ F1، تصویر", "F1-max, images"),
-    "pixel_auroc": Text("AUROC پیکسل", "pixel AUROC"),
-    "aupro_0.3": Text("AUPRO تا ۰٫۳", "AUPRO to 0.3"),
-    "aupro_0.05": Text("AUPRO تا ۰٫۰۵", "AUPRO to 0.05"),
+    "pixel_auroc": Text("مقدار AUROC، پیکسل", "pixel AUROC"),
+    "aupro_0.3": Text("سنجهٔ AUPRO تا ۰٫۳", "AUPRO to 0.3"),
+    "aupro_0.05": Text("سنجهٔ AUPRO تا ۰٫۰۵", "AUPRO to 0.05"),
     "aupimo": "AUPIMO",
     "pixel_f1_max": Text("بیشینهٔ F1، پیکسل", "F1-max, pixels"),
     "pixel_average_precision": Text("میانگین دقت، پیکسل", "average precision, pixels"),
@@ -209,11 +209,11 @@ def places(defects: pd.DataFrame, alarms: pd.DataFrame, size: int, lang: str) ->
     Args:
         defects: ``defect``, ``row``, ``column`` and ``missed`` of each defective image.
         alarms: ``peak_row`` and ``peak_column`` of each normal image that is called defective.
-        size: of the images in pixels.
+        size: of the images in pixels; rows without anything are left out.
         lang: ``fa`` or ``en``.
     """
     words = style.localized(_WORDS, lang)
-    fig, ax = plt.subplots(figsize=(7.4, 3.9))
+    fig, ax = plt.subplots(figsize=(8.2, 3.2))
     kinds = [kind for kind in DEFECTS if kind != "all"]
     for kind, color in zip(kinds, style.PALETTE, strict=False):
         part = defects[defects["defect"] == kind]
@@ -222,6 +222,8 @@ def places(defects: pd.DataFrame, alarms: pd.DataFrame, size: int, lang: str) ->
     ink = style.COLORS["reference"]
     ax.plot(lost["column"], lost["row"], "o", mfc="none", mec=ink, mew=1.8, ms=13, label=words["missed"])
     ax.plot(alarms["peak_column"], alarms["peak_row"], "x", color=ink, ms=8, mew=2, label=words["alarm"])
-    ax.set(xlim=(0, size), ylim=(size, 0), aspect="equal", xlabel=words["column"], ylabel=words["row"])
+    rows = [*defects["row"], *alarms["peak_row"]]
+    ends = max(rows) + size / 16, min(rows) - size / 16
+    ax.set(xlim=(0, size), ylim=ends, aspect="equal", xlabel=words["column"], ylabel=words["row"])
     ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return fig

@@ -92,6 +92,15 @@ def test_a_category_is_scored_with_its_areas_and_decisions(run, category, tmp_pa
         assert np.array_equal(picture[:, :64], np.asarray(image.convert("RGB")))
 
 
+def test_a_category_beside_other_images_is_one_table(run, category, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "scores.csv"
+    data = ("--data", category / "train" / "good", "--data", category)
+    assert call(monkeypatch, capsys, "score", run, *data, "--out", out)[0] == 0
+    rows = table(out)
+    assert len(rows) == 24 + 14 and "defect" not in rows[0]
+    assert {row["file"] for row in rows} >= {"000.png", "crack/000.png", "good/000.png"}
+
+
 def test_a_kept_detector_is_the_one_that_learnt(run, category):
     detector = load_local(run, "cpu")
     data = synthetic_capsules(64, train=24, good=4, per_defect=2)
@@ -130,6 +139,29 @@ def test_a_bare_folder_of_grey_images_that_are_not_square(tmp_path, monkeypatch,
     assert rows[0]["decision"] == "defect"
     assert float(rows[0]["score"]) > max(float(row["score"]) for row in rows[1:])
     assert "16 held-out images reach down to 5.9%" in printed
+
+
+def test_another_category_with_other_defects_on_a_texture(tmp_path, monkeypatch, capsys):
+    """The layout of MVTec AD, colour, no border, sides that differ, kinds that no list names."""
+    rng, carpet = np.random.default_rng(1), tmp_path / "carpet"
+    for part, count in (("train/good", 14), ("test/good", 3), ("test/hole", 3)):
+        (carpet / part).mkdir(parents=True)
+        for k in range(count):
+            image = rng.integers(90, 150, (64, 80, 3)).astype(np.uint8)
+            if part.endswith("hole"):
+                image[24:36, 40:52] = (10, 20, 30)
+            Image.fromarray(image).save(carpet / part / f"{k:03d}.png")
+    run, out = tmp_path / "run", tmp_path / "scores.csv"
+    train = ("train", "local", "--data", carpet, "--out", run, "--set", "size=80", "--density", "gaussian")
+    code, printed, _ = call(monkeypatch, capsys, *train)
+    assert code == 0 and "all of the image" in printed
+    assert json.loads((run / "metrics.json").read_text())["shape"] == [64, 80]
+    assert call(monkeypatch, capsys, "score", run, "--data", carpet, "--out", out)[0] == 0
+    scores = {row["file"]: float(row["score"]) for row in table(out)}
+    assert len(scores) == 6
+    assert min(scores[f"hole/{k:03d}.png"] for k in range(3)) > max(
+        scores[f"good/{k:03d}.png"] for k in range(3)
+    )
 
 
 def test_errors_are_one_line(run, category, tmp_path, monkeypatch, capsys):
