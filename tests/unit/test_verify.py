@@ -97,7 +97,7 @@ def test_a_changed_pixel_area_is_found(copy):
         (
             "local-capsule-256/seed-0/metrics.json",
             lambda m: m["maf"]["decisions"][1]["kinds"]["crack"].update(called=20),
-            "local-capsule-256/seed-0: decisions at 0.05, maf",
+            "local-capsule-256/seed-0: decisions, maf, 0.05",
         ),
         (
             "local-capsule-256/seed-0/metrics.json",
