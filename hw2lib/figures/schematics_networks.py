@@ -217,7 +217,8 @@ def measures_pipeline(lang: str) -> Figure:
     words = style.localized(_PIPELINE, lang)
     fig, ax = canvas(10.4, 6.6, 0.74)
     y = 5.0
-    stops = [("x", 1.15, 2.0), ("G", 2.95, 0.68), ("G(x)", 4.9, 1.8), ("F", 6.85, 0.68), ("F(G(x))", 8.9, 2.0)]
+    stops = [("x", 1.15, 2.0), ("G", 2.95, 0.68), ("G(x)", 4.9, 1.8), ("F", 6.85, 0.68)]
+    stops.append(("F(G(x))", 8.9, 2.0))
     _row(ax, y, stops, _GENERATOR)
     for name, x in (("G", 2.95), ("F", 6.85)):
         node(ax, (x, y), f"${name}$", 0.34, _TINTS["generator"])
@@ -267,7 +268,7 @@ def hidden_message(lang: str) -> Figure:
     label(ax, (8.8, (y + low) / 2), words["compare"], ha="right", color="#00694d")
     for start, end in ((1.0, 4.4), (4.6, 8.9)):
         name = "x->z" if end < 5 else "z->F(z)"
-        at = (start, y + 0.54), (end, y + 0.54)
-        arrow(ax, *at, f"message:{name}", style.COLORS["accent"], -0.2, ls=":", lw=2.0)
+        ends = (start, y + 0.54), (end, y + 0.54)
+        arrow(ax, *ends, f"message:{name}", style.COLORS["accent"], -0.2, ls=":", lw=2.0)
     label(ax, (4.5, y + 1.3), words["message"], color="#a0457a")
     return fig
