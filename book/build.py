@@ -81,10 +81,11 @@ def stage(stored: bool) -> None:
     icon = synthetic_capsules(64, train=1).train[0].permute(1, 2, 0).numpy()
     Image.fromarray(icon).save(static / "favicon.ico")
     mathjax = ROOT / "node_modules" / "mathjax" / "es5"
-    (static / "mathjax").mkdir()
-    shutil.copy(mathjax / "tex-chtml.js", static / "mathjax")
-    shutil.copytree(mathjax / "output" / "chtml", static / "mathjax" / "output" / "chtml")
-    shutil.copytree(mathjax / "input" / "tex", static / "mathjax" / "input" / "tex")
+    for part in ("startup.js", "core.js", "input/tex.js", "output/chtml.js", "a11y/assistive-mml.js"):
+        (static / "mathjax" / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(mathjax / part, static / "mathjax" / part)
+    for part in ("input/tex", "output/chtml"):
+        shutil.copytree(mathjax / part, static / "mathjax" / part)
 
 
 def merge(base: dict, over: dict) -> dict:

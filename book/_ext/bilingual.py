@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+from itertools import chain
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -20,6 +21,7 @@ from sphinx.search.en import SearchEnglish
 from hw2lib.bilingual import EDITIONS
 from hw2lib.claims import MIME, ClaimResult, load_ledger
 
+TECHNICAL = nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.comment
 DIRECTION = {"fa": "rtl", "en": "ltr"}
 MIRRORED = "\n/* mirrored by rtlcss */\n"
 BREAK = re.compile(r"^\+\+\+[ \t]*(\{.*\})?[ \t]*$", re.M)
@@ -33,6 +35,15 @@ OPENING = re.compile(r".{60,}?(?=[.؟](\s|$))|.+(?=[.؟]$)|.+", re.S)
 INTERFACE = json.loads((Path(__file__).parent / "interface_fa.json").read_text("utf-8"))
 # What the themes write into their templates, past all catalogues.
 UNTRANSLATED = re.compile(r'(?<=\s)((?:title|aria-label)=")([^"]+)(")')
+# A button that shows words goes by these: speech input finds no button by words that its name lacks.
+NAMED_TWICE = re.compile(
+    r'(<(?:button class="btn search-button-field|summary)\b[^>]*?) aria-label="[^"]*"'
+    r'|(<i class="theme-switch [^>]*?) +title="[^"]*"'
+)
+# docutils calls the references a list and none of them an item.
+ROLE = ' role="list" class="citation-list"'
+# Latin words with what stands between them.
+LATIN = re.compile(r"([A-Za-z][A-Za-z0-9]*(?:[ ,.'’/&+-]+[A-Za-z][A-Za-z0-9]*)*)")
 # Zero-width non-joiner, tatweel and diacritics do not count in a search.
 UNSEEN = "\u200c\u0640\u064b-\u065f\u0670"
 
@@ -110,6 +121,17 @@ def describe_pictures(app, doctree, docname: str) -> None:
                 image["alt"] = OPENING.match(caption.astext().strip())[0]
 
 
+def mark_english(app, doctree, docname: str) -> None:
+    """English words on a Persian page are read aloud, and hyphenated, as English."""
+    if app.config.language != "fa" or app.builder.format != "html":
+        return
+    for text in list(doctree.findall(nodes.Text)):
+        if not isinstance(text.parent, TECHNICAL) and len(parts := LATIN.split(text)) > 1:
+            marked = [nodes.inline("", word, classes=["language-en"]) for word in parts[1::2]]
+            kept = [nodes.Text(part) for part in parts[::2]]
+            text.parent.replace(text, [*chain(*zip(kept, marked, strict=False)), kept[-1]])
+
+
 def finish(app, exception) -> None:
     """Direction, mirrored styles, and downloads that hold this edition only."""
     if exception or app.builder.format != "html":
@@ -121,7 +143,7 @@ def finish(app, exception) -> None:
     for page in out.rglob("*.html"):
         text = page.read_text("utf-8")
         new = re.sub(r"<html\b(?![^>]*\bdir=)", f'<html dir="{DIRECTION[language]}"', text, count=1)
-        new = THEBE.sub("", new)
+        new = NAMED_TWICE.sub(r"\1\2", THEBE.sub("", new)).replace(ROLE, ' class="citation-list"')
         new = UNTRANSLATED.sub(lambda found: found[1] + words.get(found[2], found[2]) + found[3], new)
         if new != text:
             page.write_text(new, "utf-8")
@@ -186,6 +208,7 @@ def setup(app) -> dict:
     app.connect("config-inited", load_claims)
     app.connect("source-read", read_source)
     app.connect("doctree-resolved", describe_pictures)
+    app.connect("doctree-resolved", mark_english, priority=900)
     # Before the theme drops components that render empty.
     app.connect("html-page-context", page_context, priority=100)
     app.connect("build-finished", finish)

@@ -1,16 +1,18 @@
-"""The built site in a real browser: offline, right to left, mathematics, phone, search, dark mode."""
+"""The built site in a real browser: offline, right to left, formulas, phone, search, dark mode, axe-core."""
 
+import gzip
 import http.server
 import json
 import os
 import shutil
 import threading
 from dataclasses import dataclass
-from functools import partial
-from urllib.parse import quote
+from functools import cache, partial
+from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import pytest
-from prose import NOTEBOOKS
+from prose import NOTEBOOKS, ROOT
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -21,7 +23,9 @@ from hw2lib.claims import SUBJECTS, Verdict, load_ledger, results, subject
 
 pytestmark = [pytest.mark.browser, pytest.mark.book, pytest.mark.slow]
 DIRECTION = {"fa": "rtl", "en": "ltr"}
-WIDTHS = {"phone": (390, 844), "desktop": (1280, 900)}
+WIDTHS = {"phone": (390, 844), "desktop": (1400, 900)}
+HEAVIEST = 1.5e6  # bytes of a page with all that it loads
+PACKED = {".html", ".css", ".js", ".ico"}  # sent compressed by the servers of static sites
 NARROW = (1200, 900)  # a laptop's window, in which a line of code of full length still shows
 SECONDS = 30
 FLAGS = (
@@ -75,6 +79,22 @@ for (const box of document.querySelectorAll('.cell_output .output')) {
 const root = document.scrollingElement;
 if (root.scrollWidth > innerWidth + 1) out.push(`the page is ${root.scrollWidth} wide`);
 return out.slice(0, 5);
+"""
+# What keeps people out, by axe-core; boxes that scroll get their tab stop a moment after the window's change.
+BARRIERS = """
+const [rules, done] = arguments;
+const boxes = 'pre, figure, .pst-scrollable-table-container, mjx-container[display=true]';
+const reached = () => [...document.querySelectorAll(boxes)]
+    .every(e => e.tabIndex >= 0 || e.scrollWidth <= e.clientWidth);
+const look = tries => !reached() && tries ? setTimeout(look, 50, tries - 1)
+  : axe.run({resultTypes: ['violations'], ...rules && {runOnly: rules}}).then(found => done(found.violations
+      .filter(v => ['serious', 'critical'].includes(v.impact))
+      .flatMap(v => v.nodes.slice(0, 5).map(n => `${v.id}: ${n.target} ${n.html.slice(0, 100)}`))));
+look(20);
+"""
+DARK = """
+document.head.appendChild(document.createElement('style')).textContent = '* { transition: none !important }';
+document.documentElement.dataset.theme = 'dark';
 """
 
 
@@ -147,6 +167,7 @@ class Visit:
     language: str
     facts: dict
     overflow: dict[str, list[str]]
+    barriers: dict[str, list[str]]
     requests: list[str]
     complaints: list[str]
 
@@ -154,7 +175,7 @@ class Visit:
 @pytest.fixture(scope="module")
 def visits(site, address, browser) -> dict[str, Visit]:
     """What the browser saw on every page of both editions."""
-    found = {}
+    found, axe = {}, (ROOT / "node_modules/axe-core/axe.min.js").read_text("utf-8")
     resize(browser, "desktop")
     for language in DIRECTION:
         for path in sorted((site / language).rglob("*.html")):
@@ -164,16 +185,21 @@ def visits(site, address, browser) -> dict[str, Visit]:
             requests(browser), complaints(browser)
             browser.get(f"{address}/{name}")
             browser.execute_async_script(READY)
-            overflow = {}
+            browser.execute_script(axe)
+            overflow, barriers = {}, {}
             for width in WIDTHS:
                 resize(browser, width)
                 browser.execute_async_script(LAID_OUT, WIDTHS[width][0])
                 overflow[width] = browser.execute_script(OVERFLOW)
+                barriers[width] = browser.execute_async_script(BARRIERS, None)
             for _ in range(0, browser.execute_script("return document.body.scrollHeight"), 800):
                 browser.execute_script("scrollBy(0, 800)")  # images are loaded when they come into view
             wait(browser, lambda b: b.execute_script("return [...document.images].every(i => i.complete)"))
             facts = browser.execute_script(FACTS)
-            found[name] = Visit(language, facts, overflow, requests(browser), complaints(browser))
+            browser.execute_script(DARK)
+            barriers["dark"] = browser.execute_async_script(BARRIERS, ["color-contrast"])
+            seen = requests(browser), complaints(browser)
+            found[name] = Visit(language, facts, overflow, barriers, *seen)
     return found
 
 
@@ -182,6 +208,25 @@ def test_no_request_leaves_the_site(visits, address):
     for name, visit in visits.items():
         outside = {u for u in visit.requests if not u.startswith((f"{address}/", "data:", "blob:"))}
         assert visit.requests and not outside, f"{name}: {outside}"
+
+
+@cache
+def weight(path: Path) -> int:
+    """Bytes of a file on its way to the reader."""
+    data = path.read_bytes()
+    return len(gzip.compress(data, 6) if path.suffix in PACKED else data)
+
+
+def test_no_page_is_heavy(visits, site):
+    """Fonts included, and the pictures further down as well."""
+    weights = {
+        name: sum(
+            weight(site / urlsplit(url).path[1:]) for url in set(visit.requests) if url.startswith("http")
+        )
+        for name, visit in visits.items()
+    }
+    assert min(weights.values()) > 1e5, "scripts and styles are counted"
+    assert {name: value for name, value in weights.items() if value > HEAVIEST} == {}
 
 
 def test_console_is_quiet(visits):
@@ -212,6 +257,12 @@ def test_images_and_fonts_arrive(visits):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_sticks_out(visits, width):
     assert {name: v.overflow[width] for name, v in visits.items() if v.overflow[width]} == {}
+
+
+@pytest.mark.parametrize("look", [*WIDTHS, "dark"])
+def test_nothing_keeps_a_reader_out(visits, look):
+    """By the rules of axe-core whose breach is serious or critical; in dark colours those of contrast."""
+    assert {name: v.barriers[look] for name, v in visits.items() if v.barriers[look]} == {}
 
 
 @pytest.mark.parametrize("language", DIRECTION)
