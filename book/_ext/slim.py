@@ -3,10 +3,15 @@
 import re
 from pathlib import Path
 
+from fontTools import subset
 from PIL import Image
 
 ICON = r'"?([a-z0-9-]+)"?:\[\d+,\d+,\[[^\]]*\],"[0-9a-f]+",(?:"[^"]*"|\[[^\]]*\])\]'
 ICONS = re.compile(rf"(?<=\{{){ICON}(?:,{ICON})*(?=\}})")
+# The fonts that a stylesheet offers before the same as TrueType, which need another library to be read.
+WOFF2 = re.compile(r'url\([^)]*webfonts/[^)]*\.woff2\) format\("woff2"\),(?=url\([^)]*\.ttf\))')
+# Rules that would show an icon by its class, if the script did not.
+BY_CLASS = re.compile(r'(?:\.fa-[\w-]+:(?:before|after),?)+\{content:"[^"]*"\}')
 # Of the theme's scripts, which draws the icons and which put some on the page.
 DRAWER, SCRIPTS = "fontawesome.js", "*sphinx*.js"
 
@@ -24,6 +29,23 @@ def few_icons(script: str, names: set[str]) -> str:
     return ICONS.sub(kept, script)
 
 
+def few_signs(static: Path) -> None:
+    """Leave those signs in the icon fonts that the theme's own rules write; a script draws all others."""
+    styles = {path: path.read_text("utf-8") for path in static.rglob("*.css")}
+    lighter = {path: BY_CLASS.sub("", WOFF2.sub("", text)) for path, text in styles.items()}
+    for path, text in lighter.items():
+        if text != styles[path]:
+            path.write_text(text, "utf-8")
+    written = re.findall(r'[\ue000-\uf8ff]|(?<=content:")\\f[\da-f]{3}', "".join(lighter.values()))
+    signs = {chr(int(sign[1:], 16)) if sign.startswith("\\") else sign for sign in written}
+    for path in (static / "vendor" / "fontawesome" / "webfonts").glob("*.ttf"):
+        font = subset.load_font(path, options := subset.Options(layout_features=[]))
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(text="".join(signs))
+        subsetter.subset(font)
+        subset.save_font(font, path, options)
+
+
 def finish(app, exception) -> None:
     if exception or app.builder.format != "html":
         return
@@ -34,6 +56,7 @@ def finish(app, exception) -> None:
     names = {name for text in shown for name in re.findall(r"\bfa-([a-z0-9-]+)", text)}
     drawer = scripts / DRAWER
     drawer.write_text(few_icons(drawer.read_text("utf-8"), names), "utf-8")
+    few_signs(out / "_static")
     for picture in (out / "_images").glob("*.png"):
         Image.open(picture).save(picture.with_suffix(".webp"), lossless=True)
         picture.unlink()
