@@ -20,6 +20,7 @@ from sphinx.search.en import SearchEnglish
 
 from hw2lib.bilingual import EDITIONS
 from hw2lib.claims import MIME, ClaimResult, load_ledger
+from hw2lib.figures import explore
 
 TECHNICAL = nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.comment
 DIRECTION = {"fa": "rtl", "en": "ltr"}
@@ -33,6 +34,7 @@ THEBE = re.compile(
 OPENING = re.compile(r".{60,}?(?=[.؟](\s|$))|.+(?=[.؟]$)|.+", re.S)
 # Words of the interface in Persian, by catalogue.
 INTERFACE = json.loads((Path(__file__).parent / "interface_fa.json").read_text("utf-8"))
+WIDGET = re.compile(r'class="explorable" data-widget="(\w+)"')
 # What the themes write into their templates, past all catalogues.
 UNTRANSLATED = re.compile(r'(?<=\s)((?:title|aria-label)=")([^"]+)(")')
 # A button that shows words goes by these: speech input finds no button by words that its name lacks.
@@ -54,8 +56,19 @@ def keep(tags: list[str], language: str) -> bool:
     return not languages or language in languages
 
 
-def edition_notebook(text: str, language: str, claims: dict[str, dict]) -> str:
-    """The notebook with the other language's cells, outputs and captions left out, and claims spelled out."""
+def widget(payload: dict, language: str) -> str:
+    """What explore.js reads, as a legend to the caption; :func:`place_widgets` moves it above."""
+    data = json.dumps(explore.localized(payload, language), ensure_ascii=False).replace("</", "<\\/")
+    script = f'<script type="application/json">{data}</script>'
+    name = payload["widget"]
+    return f'\n\n```{{raw}} html\n<div class="explorable" data-widget="{name}" hidden>{script}</div>\n```\n'
+
+
+def edition_notebook(text: str, language: str, claims: dict[str, dict], on_page: bool = False) -> str:
+    """The notebook with the other language's cells, outputs and captions left out, and claims spelled out.
+
+    On a page, figures to explore have their widgets beside them; a notebook to download has the pictures.
+    """
     notebook = json.loads(text)
     notebook["cells"] = [c for c in notebook["cells"] if keep(c["metadata"].get("tags", []), language)]
     for cell in notebook["cells"]:
@@ -68,9 +81,11 @@ def edition_notebook(text: str, language: str, claims: dict[str, dict]) -> str:
                 result = ClaimResult.from_data(data[MIME])
                 output["data"] = {"text/markdown": claim_markdown(claims[result.id], result, language)}
             else:  # without a version of its own, an edition has the common one
-                versions = data.pop(EDITIONS, {})
+                versions, payload = data.pop(EDITIONS, {}), data.pop(explore.MIME, None)
                 if language in versions:
                     output["data"] = versions[language]
+                if payload and on_page:
+                    figure["caption"] += widget(payload, language)
     return json.dumps(notebook, ensure_ascii=False)
 
 
@@ -87,7 +102,7 @@ def edition_markdown(text: str, language: str) -> str:
 def read_source(app, docname: str, source: list[str]) -> None:
     language = app.config.language
     if str(app.env.doc2path(docname)).endswith(".ipynb"):
-        source[0] = edition_notebook(source[0], language, app.config.bilingual_claims)
+        source[0] = edition_notebook(source[0], language, app.config.bilingual_claims, on_page=True)
     else:
         source[0] = edition_markdown(source[0], language)
 
@@ -132,6 +147,23 @@ def mark_english(app, doctree, docname: str) -> None:
             text.parent.replace(text, [*chain(*zip(kept, marked, strict=False)), kept[-1]])
 
 
+def place_widgets(app, doctree) -> None:
+    """A widget stands above its caption, where the picture is that it takes the place of."""
+    for legend in [*doctree.findall(nodes.legend)]:
+        figure, at = legend.parent, legend.parent.first_child_matching_class(nodes.caption)
+        legend.parent.remove(legend)
+        figure[at:at] = legend.children
+
+
+def load_widgets(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Scripts and styles of the widgets of a page, on that page only."""
+    names = sorted(set(WIDGET.findall(context.get("body", ""))))
+    if names:
+        app.add_css_file("explore.css")
+    for file in ["explore.js", *(f"explore-{name}.js" for name in names)] if names else []:
+        app.add_js_file(file, loading_method="defer")
+
+
 def finish(app, exception) -> None:
     """Direction, mirrored styles, and downloads that hold this edition only."""
     if exception or app.builder.format != "html":
@@ -157,7 +189,7 @@ def finish(app, exception) -> None:
 def mirror_styles(static: Path, command: list[str]) -> None:
     """Flip left and right in the theme's stylesheets; our own knows both directions."""
     for css in sorted(static.rglob("*.css")):
-        if css.name in ("book.css", "pygments.css") or "mathjax" in css.parts:
+        if css.name in ("book.css", "explore.css", "pygments.css") or "mathjax" in css.parts:
             continue
         if not css.read_text("utf-8").endswith(MIRRORED):
             subprocess.run([*command, "--silent", str(css), str(css)], check=True)
@@ -207,9 +239,11 @@ def setup(app) -> dict:
     app.add_config_value("bilingual_claims", {}, "env")
     app.connect("config-inited", load_claims)
     app.connect("source-read", read_source)
+    app.connect("doctree-read", place_widgets)
     app.connect("doctree-resolved", describe_pictures)
     app.connect("doctree-resolved", mark_english, priority=900)
     # Before the theme drops components that render empty.
     app.connect("html-page-context", page_context, priority=100)
+    app.connect("html-page-context", load_widgets)
     app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

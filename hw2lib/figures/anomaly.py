@@ -19,11 +19,13 @@ from hw2lib.statistics import (
     average_precision,
     best_threshold,
     class_weights,
+    count_alarms,
     precision_recall_points,
     roc_points,
 )
 
 from . import style
+from .explore import Control, Explorable, Reading, axis
 
 DEFECTS: dict[str, Words] = {
     "all": Text("همه", "all"),
@@ -103,6 +105,93 @@ def histogram(defects: pd.Series, scores: pd.Series, lang: str) -> Figure:
     left.set(xlabel=words["score"], ylabel=words["share"])
     right.set(xlabel=words["score"], ylabel=words["cumulative"], xlim=(least, top))
     return fig
+
+
+@style.bilingual
+def _at_threshold(
+    anomalous: np.ndarray, scores: np.ndarray, threshold: float, top: float, lang: str
+) -> Figure:
+    """The histogram of the scores with a threshold, and the point of the ROC curve that belongs to it."""
+    words = style.localized(_WORDS, lang)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.2))
+    for name, part in (("good", ~anomalous), ("anomalous", anomalous)):
+        heights, edges = _shares(scores[part], scores.min(), top)
+        left.stairs(heights, edges, fill=True, alpha=0.55, color=style.COLORS[name], label=words[name])
+    left.axvline(threshold, color=style.COLORS["reference"], lw=2)
+    left.set(xlabel=words["score"], ylabel=words["share"])
+    left.legend()
+    fpr, tpr, _ = roc_points(anomalous, scores)
+    alarms = count_alarms(anomalous, scores, threshold)
+    right.plot(fpr, tpr, color=style.COLORS["train"], lw=2)
+    right.plot([0, 1], [0, 1], color=style.COLORS["reference"], lw=1, ls=":")
+    right.plot(alarms.false_rate, alarms.recall, "o", ms=9, color=style.COLORS["anomalous"])
+    right.set(xlabel=words["fpr"], ylabel=words["tpr"], xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    return fig
+
+
+def _shares(scores: np.ndarray, low: float, top: float) -> tuple[np.ndarray, np.ndarray]:
+    """The share of a group in each of 25 bins, and their edges; what lies above ``top`` is in the last."""
+    counts, edges = np.histogram(scores.clip(max=top), bins=25, range=(low, top))
+    return counts / len(scores), edges
+
+
+def threshold(
+    anomalous: np.ndarray,
+    scores: np.ndarray,
+    thresholds: Sequence[float],
+    start: float,
+    shares: Sequence[float],
+) -> Explorable:
+    """A threshold that the reader moves over the scores: the alarms, their ROC point, their precision.
+
+    Args:
+        anomalous: booleans, shape (n,).
+        scores: bits per dimension, shape (n,).
+        thresholds: the slider's positions, rising, with two decimals.
+        start: the one that is shown at first.
+        shares: of anomalous images, to choose from.
+    """
+    alarms = [count_alarms(anomalous, scores, value) for value in thresholds]
+    top, ends = float(np.quantile(scores, 0.88)), [0, 0.5, 1]
+    good, edges = _shares(scores[~anomalous], scores.min(), top)
+    bad, _ = _shares(scores[anomalous], scores.min(), top)
+    fpr, tpr, _ = roc_points(anomalous, scores)
+    highest = float(max(good.max(), bad.max()))
+    by = ("threshold",)
+    readings = [
+        Reading(Text("عیب‌های پیداشده", "defects found"), by, [a.found for a in alarms]),
+        Reading(Text("عیب‌های پیدانشده", "defects missed"), by, [a.missed for a in alarms]),
+        Reading(Text("هشدارهای نادرست", "false alarms"), by, [a.false for a in alarms]),
+        Reading(Text("سالم و بدون هشدار", "normal, no alarm"), by, [a.quiet for a in alarms]),
+        Reading(Text("بازیابی", "recall"), by, [a.recall for a in alarms], ".2f"),
+        Reading(_WORDS["fpr"], by, [a.false_rate for a in alarms], ".2f"),
+        Reading(
+            Text("دقت با این سهم", "precision at this share"),
+            ("share", "threshold"),
+            [[a.precision(share) for a in alarms] for share in shares],
+            ".2f",
+        ),
+    ]
+    drawing = {
+        "score": axis(_WORDS["score"], scores.min(), top, [3.5, 4, 4.5], ".1f"),
+        "height": axis(_WORDS["share"], 0, 1.08 * highest, [0.1, 0.2], ".1f"),
+        "fpr": axis(_WORDS["fpr"], 0, 1, ends, "g"),
+        "tpr": axis(_WORDS["tpr"], 0, 1, ends, "g"),
+        "edges": edges,
+        "groups": [
+            {"role": "good", "label": _WORDS["good"], "heights": good},
+            {"role": "anomalous", "label": _WORDS["anomalous"], "heights": bad},
+        ],
+        "roc": [*zip(fpr, tpr, strict=True)],
+        "thresholds": [*thresholds],
+        "points": [(a.false_rate, a.recall) for a in alarms],
+    }
+    controls = [
+        Control("threshold", Text("آستانه", "threshold"), thresholds, [*thresholds].index(start), ".2f"),
+        Control("share", _WORDS["prevalence"], shares, format=".0%", choice=True),
+    ]
+    still = _at_threshold(anomalous, scores, start, top)
+    return Explorable("threshold", controls, readings, drawing, still)
 
 
 @style.bilingual

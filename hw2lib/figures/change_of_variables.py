@@ -1,14 +1,17 @@
 """Figures of chapter 1: densities before and after a change of variables, by branches, in the plane."""
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import sympy as sp
 from matplotlib.figure import Figure
 
-from hw2lib.bilingual import Text
-from hw2lib.symbolic import BranchDerivation, Density, Derivation, PlaneDerivation
+from hw2lib.bilingual import LANGUAGES, Interval, Text, Words, localize
+from hw2lib.symbolic import BranchDerivation, Density, Derivation, PlaneDerivation, change_of_variables
 
 from . import style
+from .explore import Control, Explorable, Reading, axis
 
 _WORDS = {
     "z": Text("مقدار z", "value of z"),
@@ -146,3 +149,105 @@ def polar(derivation: PlaneDerivation, points: np.ndarray, lang: str) -> Figure:
     axes[1].set_ylabel(words["density"])
     axes[1].legend(loc="upper right")
     return fig
+
+
+@style.bilingual
+def _stretched(base: Density, derivation: Derivation, piece: tuple[float, float], lang: str) -> Figure:
+    """A density and a marked piece of it, before and after a map."""
+    words = style.localized(_WORDS, lang)
+    fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.7), sharey=True)
+    forward = sp.lambdify(base.variable, derivation.forward, "numpy")
+    ends = (piece, sorted(forward(np.array(piece))))
+    for ax, density, (low, high), name in zip(
+        axes, (base, derivation.density), ends, ("base", "result"), strict=True
+    ):
+        x, p = curve(density, window=(-6.0, 6.0))
+        inside = (x >= low) & (x <= high)
+        ax.fill_between(x, p, color=style.COLORS["light"], alpha=0.4)
+        ax.fill_between(x[inside], p[inside], color=style.COLORS["anomalous"], alpha=0.8)
+        ax.plot(x, p, color=style.COLORS["train"])
+        ax.set(title=words[name], xlabel=words["z" if name == "base" else "x"], xlim=(-6, 6), ylim=(0, None))
+    axes[0].set_ylabel(words["density"])
+    return fig
+
+
+def affine(
+    bases: Mapping[Words, Density],
+    slopes: Sequence[float],
+    shifts: Sequence[float],
+    start: tuple[float, float],
+    piece: tuple[float, float] = (0.5, 0.75),
+) -> Explorable:
+    """The map x = a z + b and the density of x, with a piece of z whose probability stays.
+
+    The densities are derived (:func:`~hw2lib.symbolic.change_of_variables`) for each slope without a shift,
+    and moved.
+
+    Args:
+        bases: densities of z, by the name under which the reader chooses one.
+        slopes, shifts: values of a, none of them 0, and of b.
+        start: the a and b that are shown at first.
+        piece: the ends of the marked piece, inside every support.
+    """
+    x = sp.Symbol("x", real=True)
+    exact = [sp.nsimplify(slope) for slope in slopes]
+    derived = [[change_of_variables(base, x / a, x).density for a in exact] for base in bases.values()]
+    at = [sp.nsimplify(end) for end in piece]
+    scales = [  # how much lower the density of x is than that of z, at the same point of either
+        [
+            float(d.expression.subs(x, a * at[0]) / base.expression.subs(base.variable, at[0]))
+            for a, d in zip(exact, of, strict=True)
+        ]
+        for base, of in zip(bases.values(), derived, strict=True)
+    ]
+    mass = [float(sp.integrate(base.expression, (base.variable, *at))) for base in bases.values()]
+    tops = [float(curve(base, window=(-4.0, 4.0), points=401)[1].max()) for base in bases.values()]
+
+    def support(density: Density, shift: float) -> Text:
+        ends = Interval(float(density.lower) + shift, float(density.upper) + shift, ".2f")
+        return Text(*(localize(ends, lang) for lang in LANGUAGES))
+
+    def points(density: Density, window: tuple[float, float]) -> list[tuple[float, float]]:
+        return [*zip(*curve(density, points=65, window=window), strict=True)]
+
+    readings = [
+        Reading(
+            Text("تکیه‌گاه x", "support of x"),
+            ("base", "slope", "shift"),
+            [[[support(d, shift) for shift in shifts] for d in of] for of in derived],
+        ),
+        Reading(
+            Text("بیشترین چگالی x", "highest density of x"),
+            ("base", "slope"),
+            [[top * scale for scale in of] for top, of in zip(tops, scales, strict=True)],
+            ".2f",
+        ),
+        Reading(
+            Text("درازای تکهٔ رنگی", "length of the marked piece"),
+            ("slope",),
+            [abs(a) * (piece[1] - piece[0]) for a in slopes],
+            ".2f",
+        ),
+        Reading(Text("احتمال تکهٔ رنگی", "probability of the marked piece"), ("base",), mass, ".2f"),
+    ]
+    drawing = {
+        "z": axis(_WORDS["z"], -6, 6, [-6, -3, 0, 3, 6]),
+        "x": axis(_WORDS["x"], -6, 6, [-6, -3, 0, 3, 6]),
+        "density": axis(_WORDS["density"], 0, 2.1, [0, 1, 2]),
+        "curves": [points(base, (-4.0, 4.0)) for base in bases.values()],
+        "pieces": [points(base, piece) for base in bases.values()],
+        "scales": scales,
+        "slopes": [*slopes],
+        "shifts": [*shifts],
+        "before": _WORDS["base"],
+        "after": _WORDS["result"],
+    }
+    controls = [
+        Control("slope", Text("شیب a", "slope a"), slopes, [*slopes].index(start[0]), ".2f"),
+        Control("shift", Text("جابه‌جایی b", "shift b"), shifts, [*shifts].index(start[1]), ".2f"),
+        Control("base", Text("چگالی z", "density of z"), [*bases], choice=True),
+    ]
+    first = next(iter(bases.values()))
+    a, b = map(sp.nsimplify, start)
+    still = _stretched(first, change_of_variables(first, (x - b) / a, x), piece)
+    return Explorable("affine", controls, readings, drawing, still)

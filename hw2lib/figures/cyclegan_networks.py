@@ -1,6 +1,7 @@
 """Figures of chapter 10: receptive fields, score maps, generators, the image pool, checkerboards, limits."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,16 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from hw2lib.bilingual import Text, Words, localize
+from hw2lib.bilingual import Number, Text, Words, localize
 from hw2lib.experiments.geometry import Translation
 from hw2lib.experiments.pool_game import Game
+from hw2lib.experiments.receptive_fields import FieldRow
 from hw2lib.translation.spectra import spectrum
 
 from . import style
+from .explore import Control, Explorable, Reading, axis
 
 _ALONE = Text("تنها پیچش‌ها", "convolutions alone")
 _NORMED = Text("همراه با نرمال‌سازی", "with instance norm")
 _INFLUENCE = Text("اثر پیکسل (نسبت به بیشینه)", "influence (relative to the largest)")
+_LAYER, _PIXEL = Text("لایه", "layer"), Text("پیکسل", "pixel")
 _MIXED = Text("تصویر با ناحیهٔ ساختگی", "half-generated image")
 _SHARE = Text("سهم ساختگی هر تکه", "generated share")
 _SCORES = Text("نقشهٔ امتیاز", "map of scores")
@@ -59,6 +63,109 @@ def influence(alone: Tensor, normed: Tensor, field: slice, lang: str) -> Figure:
         ax.grid(False)
     fig.colorbar(image, ax=axes.tolist(), shrink=0.85, label=localize(_INFLUENCE, lang))
     return fig
+
+
+def _fields(rows: Sequence[FieldRow], size: int, place: float) -> list[tuple[int, int, int]]:
+    """What the output at a place sees, layer by layer: outputs along a side, first pixel, side of the field.
+
+    The outputs of the layers below are those whose fields lie about in the middle of the last one's.
+    """
+    counts = [(size - row.field - 2 * row.start) // row.jump + 1 for row in rows]
+    last = rows[-1]
+    start = last.start + last.jump * round(place * (counts[-1] - 1))
+    middle = start + last.field / 2
+    found = []
+    for row, count in zip(rows[:-1], counts, strict=False):
+        first = row.start + row.jump * round((middle - row.field / 2 - row.start) / row.jump)
+        found.append((count, first, row.field))
+    return [*found, (counts[-1], start, last.field)]
+
+
+@style.bilingual
+def _nested(fields: Sequence[tuple[int, int, int]], size: int, lang: str) -> Figure:
+    """An image and the nested squares that the layers see of it."""
+    fig, ax = plt.subplots(figsize=(6.0, 3.6))
+    ax.add_patch(Rectangle((0, 0), size, size, facecolor="#eeeeee", edgecolor=style.COLORS["reference"]))
+    for k, (_, first, side) in enumerate(fields):
+        name = (
+            f"{localize(_LAYER, lang)} {style.digits(k + 1, lang)}: {localize(Number(side, unit='px'), lang)}"
+        )
+        look: dict[str, Any] = {"fill": False, "edgecolor": style.PALETTE[k], "lw": 2, "label": name}
+        ax.add_patch(Rectangle((first, first), side, side, **look))
+    ticks = (0, size // 2, size)
+    ax.set(xlim=(-32, size + 32), ylim=(size + 32, -32), aspect="equal", xticks=ticks, yticks=ticks)
+    ax.set(xlabel=localize(_PIXEL, lang))
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.grid(False)
+    return fig
+
+
+def receptive(chains: Mapping[Words, Sequence[FieldRow]], size: int, places: int = 11) -> Explorable:
+    """What a score of a PatchGAN sees of an image, by layer and place, for the reader to move.
+
+    Args:
+        chains: rows of :func:`~hw2lib.experiments.receptive_fields.field_table`, by the chain's name.
+        size: side of the image.
+        places: how many positions along the image.
+    """
+    along = [k / (places - 1) for k in range(places)]
+    layers = [*range(1, len(next(iter(chains.values()))) + 1)]
+    fields = [
+        [[_fields(rows[:layer], size, place) for place in along] for layer in layers]
+        for rows in chains.values()
+    ]
+    ends = [[[squares[-1] for squares in of_layer] for of_layer in chain] for chain in fields]
+    rows = [[chain[layer - 1] for layer in layers] for chain in chains.values()]
+    each, all_three = ("chain", "layer"), ("chain", "layer", "place")
+
+    def outside(first: int, side: int) -> float:
+        inside = min(first + side, size) - max(first, 0)
+        return 1 - (inside / side) ** 2
+
+    readings = [
+        Reading(
+            Text("میدان دریافت", "receptive field"), each, [[r.field for r in c] for c in rows], unit="px"
+        ),
+        Reading(
+            Text("فاصلهٔ همسایه‌ها", "distance of neighbours"),
+            each,
+            [[r.jump for r in c] for c in rows],
+            unit="px",
+        ),
+        Reading(
+            Text("خروجی‌ها در هر سو", "outputs along a side"),
+            each,
+            [[of_layer[0][0] for of_layer in chain] for chain in ends],
+        ),
+        Reading(
+            Text("نخستین پیکسل", "first pixel"),
+            all_three,
+            [[[first for _, first, _ in of_layer] for of_layer in chain] for chain in ends],
+        ),
+        Reading(
+            Text("سهم بیرون از تصویر", "share outside the image"),
+            all_three,
+            [[[outside(first, side) for _, first, side in of_layer] for of_layer in chain] for chain in ends],
+            ".0%",
+        ),
+    ]
+    margin = 32
+    drawing = {
+        "across": axis(_PIXEL, -margin, size + margin, [0, size // 2, size]),
+        "down": axis(_PIXEL, size + margin, -margin, [0, size // 2, size]),
+        "size": size,
+        "squares": [[[[s[1:] for s in squares] for squares in layer] for layer in c] for c in fields],
+        "fields": [[r.field for r in chain] for chain in rows],
+        "layer": axis(_LAYER, 0.4, len(layers) + 0.6, layers),
+        "field": axis(Text("میدان دریافت (پیکسل)", "receptive field (px)"), 0, 100, [0, 50, 100]),
+    }
+    controls = [
+        Control("layer", _LAYER, layers, len(layers) - 1),
+        Control("place", Text("جا", "place"), along, places // 2, ".0%"),
+        Control("chain", Text("گام‌ها", "strides"), [*chains], choice=True),
+    ]
+    still = _nested(fields[0][-1][places // 2], size)
+    return Explorable("receptive", controls, readings, drawing, still)
 
 
 @style.bilingual

@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from hw2lib.bilingual import Text
+from hw2lib.bilingual import LANGUAGES, Interval, Text, localize
 from hw2lib.flows import Stage
 from hw2lib.runs.reader import RecordedRun
 
 from . import style
+from .explore import Control, Explorable, Reading, axis, shown
 
 _WORDS = {
     "epoch": Text("دور", "epoch"),
@@ -85,6 +86,57 @@ def stages(parts: Sequence[Stage], lang: str) -> Figure:
     ax.invert_yaxis()
     ax.legend(loc="upper right")
     return fig
+
+
+def inverse(parts: Sequence[Stage], degrees: Sequence[Tensor]) -> Explorable:
+    """The stages of the inverse one by one, for the reader to go through; still: :func:`stages`.
+
+    Args:
+        parts: from :func:`~hw2lib.flows.inverse_stages`.
+        degrees: of the hidden layers, from the input up.
+    """
+    by, features = ("stage",), parts[-1].outputs[1]
+    filled = [
+        Text(*(localize(_whole(part.outputs[0] + 1, part.outputs[1]), lang) for lang in LANGUAGES))
+        for part in parts
+    ]
+    readings = [
+        Reading(Text("مؤلفه‌های معلوم در آغاز", "dimensions known at first"), by, [p.degree for p in parts]),
+        Reading(
+            Text("واحدهای پنهانی که حساب می‌شوند", "hidden units computed"),
+            by,
+            [sum(high - low for low, high in part.units) for part in parts],
+        ),
+        Reading(Text("مؤلفه‌هایی که پر می‌شوند", "dimensions filled in"), by, filled),
+        Reading(Text("مرحله‌ها تا اینجا", "stages so far"), by, [k + 1 for k in range(len(parts))]),
+        Reading(
+            Text("گذرهای راه ساده تا اینجا", "passes of the simple way"), by, [p.outputs[1] for p in parts]
+        ),
+    ]
+    ticks = [0, features // 4, features // 2, 3 * features // 4, features]
+    drawing = {
+        "network": Text("شبکه در این مرحله", "the network at this stage"),
+        "rows": [
+            Text("ورودی: مؤلفه‌های معلوم", "input: dimensions known"),
+            Text("لایهٔ پنهان نخست", "first hidden layer"),
+            Text("لایهٔ پنهان دوم", "second hidden layer"),
+            Text("خروجی", "output"),
+        ],
+        "features": features,
+        "degrees": [layer.tolist() for layer in degrees],
+        "numbers": shown(range(features + 1)),
+        "stages": [{"known": p.degree, "units": p.units, "outputs": p.outputs} for p in parts],
+        "steps": axis(Text("گام‌های پیاپی", "sequential steps"), 0, features, ticks),
+        "known": axis(Text("مؤلفه‌های معلوم", "dimensions known"), 0, features, ticks),
+        "staged": Text("مرحله‌ای", "in stages"),
+        "simple": Text("راه ساده", "the simple way"),
+    }
+    control = Control("stage", Text("مرحله", "stage"), [*range(len(parts))], start=2)
+    return Explorable("inverse", [control], readings, drawing, stages(parts))
+
+
+def _whole(first: int, last: int) -> int | Interval:
+    return first if first == last else Interval(first, last)
 
 
 @style.bilingual(photographs=True)

@@ -1,6 +1,6 @@
 """Figures of chapter 3: masks, stairs, Jacobians, a flow on two moons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +16,7 @@ from hw2lib.bilingual import Text, Words, localize
 from hw2lib.flows import MADE, AutoregressiveFlow, StaircaseLinear, made_masks
 
 from . import style
+from .explore import Control, Explorable, Reading, shown
 
 _WORDS = {
     "input": Text("ورودی", "input"),
@@ -52,6 +53,87 @@ def masks(made: MADE, lang: str) -> Figure:
         _mask(ax, mask)
         ax.set(title=words[title], xlabel=words[across], ylabel=words[down])
     return fig
+
+
+def _used(made_of: Sequence[Tensor], output: int) -> list[Tensor]:
+    """Which nodes of each layer an output hangs on, from the inputs up; masks from the input up."""
+    nodes = torch.zeros(len(made_of[-1]), dtype=torch.bool)
+    nodes[output] = True
+    layers = [nodes]
+    for mask in reversed(made_of):
+        layers.insert(0, mask[layers[0]].any(0))
+    return layers
+
+
+@style.bilingual
+def _wired(degrees: Sequence[Tensor], features: int, output: int, lang: str) -> Figure:
+    """A MADE as nodes and edges, inputs below, with all that one output hangs on."""
+    words = style.localized(_WORDS, lang)
+    opened = made_masks(degrees, features)
+    used = _used(opened, output)
+    fig, ax = plt.subplots(figsize=(7.2, 3.6))
+    places = [np.linspace(0, 1, 2 * len(nodes) + 1)[1::2] for nodes in used]
+    for level, mask in enumerate(opened):
+        for above, below in mask.nonzero().tolist():
+            on = bool(used[level + 1][above] and used[level][below])
+            color, width = (style.COLORS["train"], 1.2) if on else ("#dddddd", 0.5)
+            ends = [places[level][below], places[level + 1][above]]
+            ax.plot(ends, [level, level + 1], zorder=float(on), color=color, lw=width)
+    numbers = [torch.arange(1, features + 1), *degrees, torch.arange(1, features + 1)]
+    for level, nodes in enumerate(used):
+        for x, number, on in zip(places[level], numbers[level].tolist(), nodes.tolist(), strict=True):
+            face = style.COLORS["light"] if on else "white"
+            ax.plot(x, level, "o", ms=17, mfc=face, mec=style.COLORS["reference"], mew=0.8, zorder=2)
+            ax.text(x, level, str(number), ha="center", va="center", fontsize=9, zorder=3)
+    ax.set(yticks=range(4), yticklabels=[words[name] for name in ("input", "hidden", "hidden", "output")])
+    ax.set_xticks([])
+    ax.grid(False)
+    return fig
+
+
+def wiring(choices: Mapping[Words, Sequence[Tensor]], features: int, start: int) -> Explorable:
+    """Degrees, the masks that follow from them, and what each output sees, for the reader to choose.
+
+    Args:
+        choices: the degrees of two hidden layers, by the name under which the reader chooses them.
+        features: D, the number of inputs.
+        start: the output that is shown at first, from 1.
+    """
+    nets = [made_masks([d.sort().values for d in degrees], features) for degrees in choices.values()]
+    used = [[_used(masks, output) for output in range(features)] for masks in nets]
+    seen = [[int(layers[0].sum()) for layers in of_net] for of_net in used]
+    both = ("degrees", "output")
+    readings = [
+        Reading(Text("ورودی‌هایی که می‌بیند", "inputs that it sees"), both, seen),
+        Reading(Text("ورودی‌های پیشین", "earlier inputs"), ("output",), [*range(features)]),
+        Reading(
+            Text("واحدهای پنهانی که به کار می‌روند", "hidden units that it uses"),
+            both,
+            [[sum(int(nodes.sum()) for nodes in layers[1:-1]) for layers in net] for net in used],
+        ),
+        Reading(
+            Text("یال‌های باز شبکه", "open connections of the network"),
+            ("degrees",),
+            [sum(int(mask.sum()) for mask in masks) for masks in nets],
+        ),
+    ]
+    inputs = torch.arange(1, features + 1)
+    numbers = [[inputs, *(d.sort().values for d in degrees), inputs] for degrees in choices.values()]
+    hidden = Text("درجهٔ واحد پنهان", "degree of the hidden unit")
+    drawing = {
+        "layers": [_WORDS["input"], hidden, hidden, _WORDS["output"]],
+        "numbers": [shown([layer.tolist() for layer in layers]) for layers in numbers],
+        "masks": [[mask.int() for mask in masks] for masks in nets],
+        "used": [[[nodes.int() for nodes in layers] for layers in net] for net in used],
+        "network": Text("یال‌های باز شبکه", "the network's open connections"),
+        "matrix": Text("کدام خروجی کدام ورودی را می‌بیند", "which output sees which input"),
+    }
+    controls = [
+        Control("output", _WORDS["output"], inputs.tolist(), start - 1),
+        Control("degrees", Text("درجه‌ها", "degrees"), [*choices], choice=True),
+    ]
+    still = _wired(next(iter(choices.values())), features, start - 1)
+    return Explorable("masks", controls, readings, drawing, still)
 
 
 @style.bilingual

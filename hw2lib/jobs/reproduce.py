@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.data.source import load_capsules, load_pair
@@ -12,7 +13,7 @@ from hw2lib.runs.folder import commit, has_checkpoint, record
 from hw2lib.runs.manifest import write_manifest
 from hw2lib.runs.reader import paper_root
 from hw2lib.training.devices import gpu_settings, resolve_device
-from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES
+from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES, MAFConfig
 from hw2lib.training.settings import profile as named_profile
 
 from .baselines import BASELINES_PROFILES, run_baselines
@@ -63,10 +64,40 @@ class Job:
     complete: Callable[[Path], bool] = has_metrics
 
 
-def _maf(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    config = named_profile(profile).model_copy(update={"seed": seed})
+def _maf(
+    profile: str,
+    seed: int,
+    data: Path | None,
+    out: Path,
+    device: str,
+    changed: Callable[[MAFConfig], dict[str, object]] = lambda config: {},
+) -> bool:
+    config = named_profile(profile)
+    config = config.model_copy(update=changed(config) | {"seed": seed})
     category = load_capsules(data, config.size)
     return run_maf(config, category, out, resume=has_checkpoint(out), device=device)
+
+
+def _to_the_end(config: MAFConfig) -> dict[str, object]:
+    """Ten times as long; beyond the profile's epochs the test is scored every fifth of its length."""
+    epochs = config.epochs
+    later = range(epochs + epochs // 5, 10 * epochs + 1, epochs // 5)
+    return {
+        "epochs": 10 * epochs,
+        "checkpoint_every": epochs // 2,
+        "evaluate_epochs": (*config.evaluate_epochs, *later),
+    }
+
+
+# One thing each differs from maf-capsule (book/protocol.yml: flow-trained-on, three-layers, what-was-added).
+MAF_VARIANTS: dict[str, Callable[[MAFConfig], dict[str, object]]] = {
+    "maf-capsule-end": _to_the_end,
+    "maf-capsule-three-layers": lambda config: {
+        "hidden_features": (*config.hidden_features, config.hidden_features[-1])
+    },
+    "maf-capsule-unclipped": lambda config: {"clip_norm": 1e30},
+    "maf-capsule-undequantized": lambda config: {"dequantize": False},
+}
 
 
 def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -141,7 +172,15 @@ def _local_selection(profile: str, seed: int, data: Path | None, out: Path, devi
     return run_local_selection(profile, seed, data, out)
 
 
-def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+def _cyclegan(
+    pair: str,
+    changed: Mapping[str, object],
+    profile: str,
+    seed: int,
+    data: Path | None,
+    out: Path,
+    device: str,
+) -> bool:
     resume = has_checkpoint(out)
     if resume:  # in the precision in which it was begun
         config = cyclegan_config(out)
@@ -149,6 +188,7 @@ def _cyclegan(pair: str, profile: str, seed: int, data: Path | None, out: Path, 
         config = named_profile(profile, CYCLEGAN_PROFILES)
         if profile == "paper":  # a quick run is too short to compile for
             config = gpu_settings(config, resolve_device(device))
+        config = config.model_copy(update=changed)
     images = load_pair(pair, data, config.size, config.recipe)
     if has_metrics(out):  # of a run that ended before some measure was made
         evaluate_run(out, images, device)
@@ -173,13 +213,39 @@ def _toy(
     return run(profiles[profile].model_copy(update={"seed": seed}), out)
 
 
-def _cyclegan_job(pair: str, folder: str) -> Job:
+PAIRS = {"apple2orange": "apple2orange", "summer2winter": "summer2winter_yosemite"}
+
+# One thing each differs from cyclegan-apple2orange (book/protocol.yml: apple2orange-ablations, precision).
+CYCLEGAN_VARIANTS: dict[str, dict[str, object]] = {
+    "identity-0": {"identity": 0.0},
+    "cycle-0": {"cycle": 0.0},
+    "cycle-and-identity-0": {"cycle": 0.0, "identity": 0.0},
+    "pool-0": {"pool": 0},
+    "resize": {"upsampling": "resize"},
+    "float32": {"bfloat16": False},
+}
+
+
+def _cyclegan_job(
+    pair: str, changed: Mapping[str, object] = MappingProxyType({}), seeds: tuple[int, ...] = (0,)
+) -> Job:
     files = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
-    return Job((0,), folder, files, partial(_cyclegan, pair), complete=is_evaluated)
+    run = partial(_cyclegan, pair, changed)
+    return Job(seeds, PAIRS[pair], files, run, complete=is_evaluated)
 
 
 JOBS = {
     "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
+    **{
+        name: Job(
+            (0,) if name.startswith("maf-capsule-un") else (0, 1, 2, 3, 4),
+            "mvtec/capsule",
+            RECORDED_FILES,
+            partial(_maf, changed=changed),
+            seed_folders=True,
+        )
+        for name, changed in MAF_VARIANTS.items()
+    },
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
     "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
     "likelihood-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", LIKELIHOOD_FILES, _likelihood),
@@ -192,8 +258,12 @@ JOBS = {
     "local-capsule-128": Job((0, 1, 2, 3, 4), "mvtec/capsule", LOCAL_FILES, partial(_local, 128)),
     "local-ablations-capsule": Job((0,), "mvtec/capsule", LOCAL_FILES, _local_ablations),
     "local-selection": Job((0,), "mvtec/capsule", LOCAL_SELECTION_FILES, _local_selection),
-    "cyclegan-apple2orange": _cyclegan_job("apple2orange", "apple2orange"),
-    "cyclegan-summer2winter": _cyclegan_job("summer2winter", "summer2winter_yosemite"),
+    **{f"cyclegan-{pair}": _cyclegan_job(pair) for pair in PAIRS},
+    **{f"cyclegan-{pair}-seeds": _cyclegan_job(pair, seeds=(1, 2)) for pair in PAIRS},
+    **{
+        f"cyclegan-apple2orange-{name}": _cyclegan_job("apple2orange", changed)
+        for name, changed in CYCLEGAN_VARIANTS.items()
+    },
     "photographs-grid": Job((0,), "", PHOTOGRAPHS_FILES, _photographs),
     "toy-geometry": Job((4, 5, 6, 7, 8), "", TOY_FILES, partial(_toy, run_geometry, GEOMETRY_PROFILES)),
     "toy-moves": Job((1, 2, 3, 4, 5), "", TOY_FILES, partial(_toy, run_moves, MOVES_PROFILES)),

@@ -2,10 +2,12 @@
 
 from .delong import Comparison, Placements, against, compare
 from .imbalance import (
+    Alarms,
     Threshold,
     average_precision,
     best_threshold,
     class_weights,
+    count_alarms,
     precision_recall_points,
 )
 from .intervals import (
@@ -24,6 +26,7 @@ from .roc import auroc, auroc_per_defect, roc_points
 from .trends import Trend, trend
 
 __all__ = [
+    "Alarms",
     "Comparison",
     "Estimate",
     "Oscillation",
@@ -40,6 +43,7 @@ __all__ = [
     "bootstrap_mean",
     "class_weights",
     "compare",
+    "count_alarms",
     "found_by_all",
     "hanley_mcneil_error",
     "intervals_per_defect",

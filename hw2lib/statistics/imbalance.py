@@ -34,6 +34,57 @@ class Threshold:
     recall: float
 
 
+@dataclass(frozen=True)
+class Alarms:
+    """What a threshold does to a test set, counted.
+
+    Attributes:
+        threshold: images that score at least this much raise an alarm.
+        found: anomalous images with an alarm (true positives).
+        missed: anomalous images without one (false negatives).
+        false: normal images with an alarm (false positives).
+        quiet: normal images without one (true negatives).
+    """
+
+    threshold: float
+    found: int
+    missed: int
+    false: int
+    quiet: int
+
+    @property
+    def recall(self) -> float:
+        """True-positive rate: the share of the anomalous images that are found."""
+        return self.found / (self.found + self.missed)
+
+    @property
+    def false_rate(self) -> float:
+        """False-positive rate: the share of the normal images that raise an alarm."""
+        return self.false / (self.false + self.quiet)
+
+    def precision(self, prevalence: float) -> float:
+        """Which share of the alarms is right where a share π is anomalous, book: eq-precision; NaN without
+        an alarm."""
+        right, wrong = prevalence * self.recall, (1 - prevalence) * self.false_rate
+        return right / (right + wrong) if right + wrong else float("nan")
+
+
+def count_alarms(anomalous: ArrayLike, scores: ArrayLike, threshold: float) -> Alarms:
+    """Count what becomes of a test set at a threshold.
+
+    Raises:
+        UserError: as :func:`~hw2lib.statistics.auroc`.
+
+    Example:
+        >>> count_alarms([False, True, False, True], [1, 2, 3, 4], 2.5)
+        Alarms(threshold=2.5, found=1, missed=1, false=1, quiet=1)
+    """
+    labels, values = checked(anomalous, scores)
+    alarm = values >= threshold
+    found, false = int((alarm & labels).sum()), int((alarm & ~labels).sum())
+    return Alarms(threshold, found, int(labels.sum()) - found, false, int((~labels).sum()) - false)
+
+
 def class_weights(anomalous: ArrayLike, prevalence: float) -> np.ndarray:
     """Weights with mean one under which a share ``prevalence`` of the images is anomalous.
 

@@ -92,7 +92,8 @@ def train_maf(
             for batch in order.split(config.batch_size)[at.step :]:
                 noise = step_generator(config.seed, at)
                 spoiled = corrupt(images[batch], config.corrupted, noise)
-                x = share(pixels.encode(spoiled, generator=noise, dtype=weights[0].dtype), fabric)
+                x = pixels.encode(spoiled, config.dequantize, generator=noise, dtype=weights[0].dtype)
+                x = share(x, fabric)
                 optimizer.zero_grad(set_to_none=True)
                 loss = shared_mean(-flow.log_prob(x), len(batch), fabric)
                 fabric.backward(loss)

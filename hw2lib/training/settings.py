@@ -41,6 +41,8 @@ class MAFConfig(RunSettings):
         conditioner: ``affine``, or ``additive`` for blocks that only shift.
         corrupted: share of the training values that are replaced by noise, anew in each step: what is left to
             learn is the background of a likelihood ratio.
+        dequantize: whether training pixels get uniform noise; without, they stay at its mean, and the density
+            may grow without bound on the 256 values.
         evaluate_epochs: epochs after which the test images are scored.
         checkpoint_every: epochs between checkpoints, beside those by the clock; 0 for the last alone.
     """
@@ -58,6 +60,7 @@ class MAFConfig(RunSettings):
     layout: Literal["staircase", "dense"] = "staircase"
     conditioner: Literal["affine", "additive"] = "affine"
     corrupted: Share = 0.0
+    dequantize: bool = True
     evaluate_epochs: tuple[Count, ...] = (1, 2, 3, 5, 8, 10, 15, *range(20, 51, 2))
     checkpoint_every: Natural = 0
 

@@ -1,51 +1,37 @@
 """The built site in a real browser: offline, right to left, formulas, phone, search, dark mode, axe-core."""
 
 import gzip
-import http.server
-import json
-import os
-import shutil
-import threading
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
+from browsing import (
+    BARRIERS,
+    DARK,
+    DIRECTION,
+    LAID_OUT,
+    OVERFLOW,
+    READY,
+    WIDTHS,
+    complaints,
+    requests,
+    resize,
+    set_window,
+    wait,
+)
 from prose import NOTEBOOKS, ROOT
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from hw2lib.bilingual import localize
 from hw2lib.claims import SUBJECTS, Verdict, load_ledger, results, subject
 
 pytestmark = [pytest.mark.browser, pytest.mark.book, pytest.mark.slow]
-DIRECTION = {"fa": "rtl", "en": "ltr"}
-WIDTHS = {"phone": (390, 844), "desktop": (1400, 900)}
 HEAVIEST = 1.5e6  # bytes of a page with all that it loads
-PACKED = {".html", ".css", ".js", ".ico"}  # sent compressed by the servers of static sites
+PACKED = {".html", ".css", ".js", ".ico", ".ttf"}  # sent compressed by the servers of static sites
 NARROW = (1200, 900)  # a laptop's window, in which a line of code of full length still shows
-SECONDS = 30
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync --hide-scrollbars"
-).split()
-# Resolves when formulas are set and fonts are there.
-READY = """
-const done = arguments[0];
-const formulas = window.MathJax && MathJax.startup ? MathJax.startup.promise : Promise.resolve();
-Promise.all([formulas, document.fonts.ready]).then(() => requestAnimationFrame(() => done(true)));
-"""
-# Resolves when the page has been laid out in a window of another width and nothing moves any more.
-LAID_OUT = """
-const [width, done] = arguments;
-const frame = next => requestAnimationFrame(() => requestAnimationFrame(next));
-const still = () => Promise.allSettled(document.getAnimations().map(a => a.finished)).then(() => done(true));
-const settle = () => innerWidth === width ? frame(still) : frame(settle);
-settle();
-"""
 FACTS = """
 const body = getComputedStyle(document.body);
 return {
@@ -57,109 +43,6 @@ return {
   font: document.fonts.check('16px Vazirmatn', 'چگالی'),
 };
 """
-# Elements that stick out of the window and that no scrolling box of their own holds.
-OVERFLOW = """
-const held = e => {
-  for (let p = e.parentElement; p && p !== document.body; p = p.parentElement)
-    if (getComputedStyle(p).overflowX !== 'visible') return true;
-  return false;
-};
-const out = [...document.querySelectorAll('main *')].filter(e => {
-  const r = e.getBoundingClientRect();
-  if (getComputedStyle(e).visibility === 'hidden') return false;  // a drawer that is shut
-  return r.width > 1 && r.height > 1 && (r.left < -1 || r.right > innerWidth + 1) && !held(e);
-}).map(e => e.tagName + '.' + e.className);
-// Boxes that scroll although none of the elements in them is cut off.
-for (const box of document.querySelectorAll('.cell_output .output')) {
-  const b = box.getBoundingClientRect();
-  const shown = [...box.querySelectorAll('*')].map(e => e.getBoundingClientRect()).filter(r => r.width);
-  if (box.scrollWidth > box.clientWidth + 1 && shown.every(r => r.left > b.left - 1 && r.right < b.right + 1))
-    out.push(`a scroll bar for nothing under ${box.textContent.trim().slice(0, 40)}`);
-}
-const root = document.scrollingElement;
-if (root.scrollWidth > innerWidth + 1) out.push(`the page is ${root.scrollWidth} wide`);
-return out.slice(0, 5);
-"""
-# What keeps people out, by axe-core; boxes that scroll get their tab stop a moment after the window's change.
-BARRIERS = """
-const [rules, done] = arguments;
-const boxes = 'pre, figure, .pst-scrollable-table-container, mjx-container[display=true]';
-const reached = () => [...document.querySelectorAll(boxes)]
-    .every(e => e.tabIndex >= 0 || e.scrollWidth <= e.clientWidth);
-const look = tries => !reached() && tries ? setTimeout(look, 50, tries - 1)
-  : axe.run({resultTypes: ['violations'], ...rules && {runOnly: rules}}).then(found => done(found.violations
-      .filter(v => ['serious', 'critical'].includes(v.impact))
-      .flatMap(v => v.nodes.slice(0, 5).map(n => `${v.id}: ${n.target} ${n.html.slice(0, 100)}`))));
-look(20);
-"""
-DARK = """
-document.head.appendChild(document.createElement('style')).textContent = '* { transition: none !important }';
-document.documentElement.dataset.theme = 'dark';
-"""
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    """The site, served on this machine only."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A headless Chromium that records its requests and its console."""
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not chromedriver:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium and chromedriver, and CI must not skip the browser tests")
-        pytest.skip("browser tests need chromium and chromedriver (Debian: chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
-    driver.set_page_load_timeout(2 * SECONDS)
-    driver.set_script_timeout(2 * SECONDS)
-    yield driver
-    driver.quit()
-
-
-def resize(driver, width: str) -> None:
-    set_window(driver, *WIDTHS[width])
-
-
-def set_window(driver, w: int, h: int) -> None:
-    metrics = {"width": w, "height": h, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-
-def wait(driver, condition):
-    return WebDriverWait(driver, SECONDS).until(condition)
-
-
-def requests(driver) -> list[str]:
-    """Addresses asked for since the last call; the browser's own new-tab page is none of ours."""
-    found = []
-    for entry in driver.get_log("performance"):
-        message = json.loads(entry["message"])["message"]
-        if message["method"] == "Network.requestWillBeSent":
-            found.append(message["params"]["request"]["url"])
-        elif message["method"] == "Network.webSocketCreated":
-            found.append(message["params"]["url"])
-    return [url for url in found if not url.startswith("chrome://")]
-
-
-def complaints(driver) -> list[str]:
-    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 @dataclass(frozen=True)
@@ -218,13 +101,11 @@ def weight(path: Path) -> int:
 
 
 def test_no_page_is_heavy(visits, site):
-    """Fonts included, and the pictures further down as well."""
-    weights = {
-        name: sum(
-            weight(site / urlsplit(url).path[1:]) for url in set(visit.requests) if url.startswith("http")
-        )
-        for name, visit in visits.items()
-    }
+    """With its fonts and the pictures further down."""
+    weights = {}
+    for name, visit in visits.items():
+        files = {site / urlsplit(url).path[1:] for url in visit.requests if url.startswith("http")}
+        weights[name] = sum(map(weight, files))
     assert min(weights.values()) > 1e5, "scripts and styles are counted"
     assert {name: value for name, value in weights.items() if value > HEAVIEST} == {}
 

@@ -9,7 +9,9 @@ from tables import persian_order
 
 # Words with an everyday sense too, which may stand before the page that defines the term.
 EVERYDAY = set("آزمون آستانه آموزش اعتبارسنجی بازیابی بافت بلوک تکه جمعی حکم درجه دسته دقت دور رشته".split())
-EVERYDAY |= set("بهره رمزگذار زیان شاخه صحت گام مولد ماسک پیچش هسته هندسه ادعا خودبازگشتی وارون‌پذیر".split())
+EVERYDAY |= set(
+    "خانه ویژگی بهره رمزگذار زیان شاخه صحت گام مولد ماسک پیچش هسته هندسه ادعا خودبازگشتی وارون‌پذیر".split()
+)
 ENTRIES = yaml.safe_load((ROOT / "book/glossary.yml").read_text("utf-8"))
 LATIN = re.compile(r"\(([^()]*[A-Za-z][^()]*)\)")
 

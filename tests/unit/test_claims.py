@@ -1,10 +1,12 @@
 """The ledger of claims: how a verdict comes about, travels with a notebook, and is told in both languages."""
 
+import ast
 import json
 import re
 
 import numpy as np
 import pytest
+from prose import blocks
 
 from hw2lib.bilingual import Number
 from hw2lib.claims import (
@@ -14,6 +16,7 @@ from hw2lib.claims import (
     as_row,
     check_claim,
     checked_in,
+    is_bookkeeping,
     ledger_path,
     load_ledger,
     results,
@@ -209,3 +212,53 @@ def test_the_named_notebook_checks_the_claim(entry):
     if not source.exists():
         pytest.skip(f"{source.name} is not written yet")
     assert len(re.findall(rf'check_claim\(\s*"{re.escape(entry["id"])}"', source.read_text("utf-8"))) == 1
+
+
+# A box says what would have made its claim come out otherwise
+
+COUNTED = [entry for entry in load_ledger() if not is_bookkeeping(entry)]
+# How a check names an outcome, by the argument of check_claim that leads to it; the last needs none.
+OUTCOMES = {
+    "holds": {"fa": "(?<!اصلاح )برقرار است اگر", "en": "holds if"},
+    "corrected": {"fa": "با یک اصلاح", "en": "with a correction"},
+    "depends": {"fa": "بستگی دارد", "en": "it depends on"},
+    "fails": {"fa": "برقرار نیست", "en": "does not hold"},
+}
+
+
+def named_outcomes(check, lang):
+    """The outcomes of a claim that its check names."""
+    return {outcome for outcome, words in OUTCOMES.items() if re.search(words[lang], check)}
+
+
+def numbers(check):
+    """The numbers written in digits, in whichever digits."""
+    latin = check.translate(str.maketrans("۰۱۲۳۴۵۶۷۸۹٫٬", "0123456789.,"))
+    return sorted(set(re.findall(r"\d+(?:\.\d+)?", re.sub(r"(?<=\d),(?=\d{3})", "", latin))))
+
+
+@pytest.fixture(scope="module")
+def outcomes_by_code():
+    """The outcomes that the code leaves open, by claim: those it passes to check_claim, and the last."""
+    cells = [block.text for path in NOTEBOOKS.glob("*.md") for block in blocks(path) if block.kind == "code"]
+    nodes = [node for cell in cells if "check_claim(" in cell for node in ast.walk(ast.parse(cell))]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "check_claim"]
+    return {c.args[0].value: {k.arg for k in c.keywords} & OUTCOMES.keys() | {"fails"} for c in calls}
+
+
+@pytest.mark.parametrize("lang", ["fa", "en"])
+@pytest.mark.parametrize("entry", COUNTED, ids=lambda entry: entry["id"])
+def test_a_check_names_every_outcome_of_the_code_and_no_other(entry, lang, outcomes_by_code):
+    assert named_outcomes(entry["check"][lang], lang) == outcomes_by_code[entry["id"]]
+
+
+@pytest.mark.parametrize("entry", COUNTED, ids=lambda entry: entry["id"])
+def test_a_check_has_the_same_numbers_in_both_languages(entry):
+    assert numbers(entry["check"]["fa"]) == numbers(entry["check"]["en"])
+
+
+def test_a_check_that_only_says_what_was_computed_is_found():
+    assert named_outcomes("Computed from losses.csv of every run.", "en") == set()
+    assert named_outcomes("با یک اصلاح برقرار است اگر تنها یکی درست باشد.", "fa") == {"corrected"}
+    assert numbers("۱۰۰٬۰۰۰ عدد، ۰٫۰۵ و $10^{-9}$") == numbers("100,000 numbers, 0.05 and $10^{-9}$")
+    assert numbers("کمتر از ۰٫۰۵") != numbers("below 0.5")

@@ -20,6 +20,7 @@ from hw2lib.training.settings import CYCLEGAN_PROFILES, PROFILES, VAE_PROFILES, 
 # What each job runs, and the profiles of its settings.
 RUNS = {
     "maf-capsule": ("run_maf", PROFILES),
+    **{name: ("run_maf", PROFILES) for name in jobs.MAF_VARIANTS},
     "vae-capsule": ("run_vae", VAE_PROFILES),
     "baselines-capsule": ("run_baselines", BASELINES_PROFILES),
     "pixels-capsule": ("run_pixel_comparison", BASELINES_PROFILES),
@@ -105,6 +106,20 @@ def test_the_recorded_job_covers_five_seeds_of_the_capsules():
     assert len(set(job.seeds)) >= 5 and job.data == "mvtec/capsule" and job.files == RECORDED_FILES
 
 
+def test_the_variants_of_the_flow_differ_from_the_table_in_what_the_protocol_says():
+    table = PROFILES["paper"]
+    changed = {name: variant(table) for name, variant in jobs.MAF_VARIANTS.items()}
+    end = changed.pop("maf-capsule-end")
+    assert end["epochs"] == 500
+    assert end["evaluate_epochs"] == (*table.evaluate_epochs, *range(60, 501, 10))
+    assert changed == {
+        "maf-capsule-three-layers": {"hidden_features": (512, 512, 512)},
+        "maf-capsule-unclipped": {"clip_norm": 1e30},
+        "maf-capsule-undequantized": {"dequantize": False},
+    }
+    assert [len(jobs.JOBS[name].seeds) for name in jobs.MAF_VARIANTS] == [5, 5, 1, 1]
+
+
 # What the jobs hand on
 
 
@@ -152,6 +167,11 @@ def test_a_job_hands_on_seed_folder_device_and_whether_to_resume(handed_on, tmp_
     run, profiles = RUNS[name]
     out = tmp_path / name / "seed-2"
     expected = profiles["quick"].model_copy(update={"seed": 2})
+    if name in jobs.MAF_VARIANTS:
+        expected = expected.model_copy(update=jobs.MAF_VARIANTS[name](expected))
+    expected = expected.model_copy(
+        update=jobs.CYCLEGAN_VARIANTS.get(name.removeprefix("cyclegan-apple2orange-"), {})
+    )
     if begun:
         out.mkdir(parents=True)
         (out / "checkpoint.safetensors").touch()

@@ -8,7 +8,7 @@ import torch
 from hw2lib.data import split_validation, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.experiments import checkerboards
-from hw2lib.flows import DequantizedPixels
+from hw2lib.flows import MAF, DequantizedPixels
 from hw2lib.jobs.maf import run_maf
 from hw2lib.jobs.vae import run_vae
 from hw2lib.training.cyclegan import build_cyclegan
@@ -145,6 +145,24 @@ def test_a_background_flow_learns_from_spoiled_images_and_is_judged_on_clean_one
     assert run_maf(settings, data, tmp_path / "run", device="cpu")
     assert kept[True] == pytest.approx([1 - share] * len(kept[True]), abs=0.08)
     assert kept[False] and set(kept[False]) == {1.0}
+
+
+def test_without_dequantization_a_step_sees_the_middles_of_the_pixels(data, tmp_path, monkeypatch):
+    seen = []
+    log_prob = MAF.log_prob
+
+    def spy(self, x):
+        if torch.is_grad_enabled():
+            seen.append((x.double() + 1) * 128 % 1)
+        return log_prob(self, x)
+
+    monkeypatch.setattr(MAF, "log_prob", spy)
+    monkeypatch.setattr("hw2lib.jobs.maf.write_maf_run", lambda *arguments: None)
+    for dequantize in (True, False):
+        seen.clear()
+        settings = MODELS["maf"][1].model_copy(update={"dequantize": dequantize})
+        assert run_maf(settings, data, tmp_path / f"run-{dequantize}", device="cpu")
+        assert all((abs(rest - 0.5) < 1e-3).all() for rest in seen) is not dequantize
 
 
 def test_the_conditioner_of_the_settings_is_that_of_the_flow():
