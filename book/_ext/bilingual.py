@@ -12,6 +12,7 @@ import subprocess
 from itertools import chain
 from pathlib import Path
 
+import nbformat
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from claimbox import claim_markdown
@@ -48,6 +49,15 @@ ROLE = ' role="list" class="citation-list"'
 LATIN = re.compile(r"([A-Za-z][A-Za-z0-9]*(?:[ ,.'’/&+-]+[A-Za-z][A-Za-z0-9]*)*)")
 # Zero-width non-joiner, tatweel and diacritics do not count in a search.
 UNSEEN = "\u200c\u0640\u064b-\u065f\u0670"
+# The first cell of a download, for machines such as Colab's.
+INSTALL = """\
+# Fetch and install the book's package where it is not there yet, as on Colab
+import importlib.util, sys
+if importlib.util.find_spec("hw2lib") is None:
+    !git clone --quiet --depth 1 {address} hw2
+    %pip install --quiet --editable hw2
+    sys.path.insert(0, "hw2")
+"""
 
 
 def keep(tags: list[str], language: str) -> bool:
@@ -179,9 +189,15 @@ def finish(app, exception) -> None:
         new = UNTRANSLATED.sub(lambda found: found[1] + words.get(found[2], found[2]) + found[3], new)
         if new != text:
             page.write_text(new, "utf-8")
-    for notebook in (out / "_sources").rglob("*.ipynb"):
-        text = edition_notebook(notebook.read_text("utf-8"), language, app.config.bilingual_claims)
-        notebook.write_text(text, "utf-8")
+    address = app.config.html_theme_options.get("repository_url")
+    for path in (out / "_sources").rglob("*.ipynb"):
+        notebook = json.loads(
+            edition_notebook(path.read_text("utf-8"), language, app.config.bilingual_claims)
+        )
+        if address:
+            cell = nbformat.v4.new_code_cell(INSTALL.format(address=address), id="install")
+            notebook["cells"].insert(0, cell)
+        path.write_text(json.dumps(notebook, ensure_ascii=False), "utf-8")
     for page in (out / "_sources").rglob("*.md"):
         page.write_text(edition_markdown(page.read_text("utf-8"), language).lstrip("\n"), "utf-8")
 
