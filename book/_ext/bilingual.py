@@ -46,7 +46,8 @@ NAMED_TWICE = re.compile(
 # docutils calls the references a list and none of them an item.
 ROLE = ' role="list" class="citation-list"'
 # Latin words with what stands between them.
-LATIN = re.compile(r"([A-Za-z][A-Za-z0-9]*(?:[ ,.'’/&+-]+[A-Za-z][A-Za-z0-9]*)*)")
+WORD = "[A-Za-z][A-Za-z0-9]*(?:[.-][A-Za-z0-9]+)*"
+LATIN = re.compile(rf"({WORD}(?:[ ,.'’/&+-]+{WORD})*)")
 # Zero-width non-joiner, tatweel and diacritics do not count in a search.
 UNSEEN = "\u200c\u0640\u064b-\u065f\u0670"
 # The first cell of a download, for machines such as Colab's.
