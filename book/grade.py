@@ -29,6 +29,7 @@ from xml.etree import ElementTree
 
 import nbformat
 from pairs import facts, read_source, read_stored
+from pictures import LIVE, tolerance
 
 from hw2lib.claims import MIME, ClaimResult, load_ledger
 from hw2lib.jobs.verify import verify
@@ -81,6 +82,8 @@ class Row:
 def pytest(*arguments: str) -> tuple[ElementTree.Element, str]:
     """Run pytest; its test cases, and the end of what it printed."""
     environment = {key: value for key, value in os.environ.items() if key not in OWN_CHOICES}
+    paths = [str(ROOT / "book"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     with tempfile.TemporaryDirectory() as folder:
         junit = Path(folder) / "junit.xml"
         command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", "--color=no"]
@@ -101,7 +104,7 @@ def failure(case: ElementTree.Element) -> str:
 
 def run_nbval(notebook: Path) -> dict[int, str]:
     """What differs in each code cell of a notebook, by its number; -1 stands for the whole notebook."""
-    cases, printed = pytest("--nbval", "--nbval-cell-timeout", "600", str(notebook))
+    cases, printed = pytest("-p", "pictures", "--nbval", "--nbval-cell-timeout", "600", str(notebook))
     outcomes = {
         int(found[1]): failure(case)
         for case in cases.iter("testcase")
@@ -126,12 +129,15 @@ def notebook_rows(source: Path, ledger: list[dict], failed: dict[int, str]) -> I
     """A row for the notebook, and one for each claim of the ledger that names it."""
     notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    drawn = sum("nbval-ignore-output" in cell.metadata.get("tags", ()) for cell in cells)
+    drawn = [cell for cell in cells if "nbval-ignore-output" in cell.metadata.get("tags", ())]
+    live = sum(tolerance(cell) is LIVE for cell in drawn)
     found = [f"cell {n}: {text}" if n >= 0 else text for n, text in sorted(failed.items())]
     found += [f"source and stored notebook: {line}" for line in differences(source)]
     compared = (
-        f"outputs of {len(cells) - drawn} cells; {drawn} more were run, whose pictures are not compared"
+        f"outputs of {len(cells) - len(drawn)} cells, and the pictures of {len(drawn)} in both editions"
     )
+    if live:
+        compared += f"; {live} of these show a live training or times, and were compared roughly"
     yield Row("notebooks", source.stem, compared, tuple(found))
     stored = {
         output["data"][MIME]["id"]: (number, ClaimResult.from_data(output["data"][MIME]))
@@ -203,10 +209,17 @@ def machine() -> dict[str, str]:
     """Where and with what this was found out."""
     cpu = Path("/proc/cpuinfo")
     model = re.search(r"model name\s*:\s*(.*)", cpu.read_text("utf-8")) if cpu.exists() else None
-    git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    commit, changed = (
+        subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        for arguments in (
+            ("describe", "--always", "--dirty"),
+            ("status", "--porcelain", "--ignore-submodules"),
+        )
+    )
     return {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "commit": git.stdout.strip() or "not a checkout",
+        "commit": commit or "not a checkout",
+        "not committed": ", ".join(line.split()[-1] for line in changed.splitlines()) or "nothing",
         "system": platform.platform(),
         "processor": f"{model[1] if model else platform.processor()}, {os.cpu_count()} cores",
         "Python": platform.python_version(),

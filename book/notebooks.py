@@ -33,7 +33,7 @@ FRESH = ROOT / "_build" / "notebooks"
 CELL_SECONDS = 600
 Result = TypeVar("Result")
 AT_ONCE = min(2, os.cpu_count() or 1)  # more would have no cores of their own for their threads
-LONG = ("08", "09")  # a long notebook that comes last runs alone
+LONG = ("09", "10")  # a long notebook that comes last runs alone
 
 
 def sources(names: list[str]) -> list[Path]:

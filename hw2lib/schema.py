@@ -71,7 +71,8 @@ def validated_model(kind: type[Model], values: dict, source: str) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:  # of several values together
-            raise UserError(f"{source} {first['ctx']['error']}") from error
+            problem = first.get("ctx", {}).get("error", first["msg"])
+            raise UserError(f"{source} {problem}") from error
         name = ".".join(str(part) for part in first["loc"])
         found = "" if first["type"] == "missing" else f"={shortened(first['input'])}"
         raise UserError(f"{source} {name}{found}: {first['msg']}") from error

@@ -160,10 +160,10 @@ def mark_english(app, doctree, docname: str) -> None:
 
 def place_widgets(app, doctree) -> None:
     """A widget stands above its caption, where the picture is that it takes the place of."""
-    for legend in [*doctree.findall(nodes.legend)]:
-        figure, at = legend.parent, legend.parent.first_child_matching_class(nodes.caption)
-        legend.parent.remove(legend)
-        figure[at:at] = legend.children
+    for raw in [found for found in doctree.findall(nodes.raw) if WIDGET.search(found.astext())]:
+        legend, figure = raw.parent, raw.parent.parent
+        figure.remove(legend)
+        figure.insert(figure.first_child_matching_class(nodes.caption), raw)
 
 
 def load_widgets(app, pagename: str, templatename: str, context: dict, doctree) -> None:

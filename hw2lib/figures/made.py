@@ -17,6 +17,7 @@ from hw2lib.flows import MADE, AutoregressiveFlow, StaircaseLinear, made_masks
 
 from . import style
 from .explore import Control, Explorable, Reading, shown
+from .schematics_flows import feeding_units
 
 _WORDS = {
     "input": Text("ورودی", "input"),
@@ -55,26 +56,16 @@ def masks(made: MADE, lang: str) -> Figure:
     return fig
 
 
-def _used(made_of: Sequence[Tensor], output: int) -> list[Tensor]:
-    """Which nodes of each layer an output hangs on, from the inputs up; masks from the input up."""
-    nodes = torch.zeros(len(made_of[-1]), dtype=torch.bool)
-    nodes[output] = True
-    layers = [nodes]
-    for mask in reversed(made_of):
-        layers.insert(0, mask[layers[0]].any(0))
-    return layers
-
-
 @style.bilingual
 def _wired(degrees: Sequence[Tensor], features: int, output: int, lang: str) -> Figure:
     """A MADE as nodes and edges, inputs below, with all that one output hangs on."""
     words = style.localized(_WORDS, lang)
-    opened = made_masks(degrees, features)
-    used = _used(opened, output)
+    opened = [mask.numpy() for mask in made_masks(degrees, features)]
+    used = feeding_units(opened, output)
     fig, ax = plt.subplots(figsize=(7.2, 3.6))
     places = [np.linspace(0, 1, 2 * len(nodes) + 1)[1::2] for nodes in used]
     for level, mask in enumerate(opened):
-        for above, below in mask.nonzero().tolist():
+        for above, below in np.argwhere(mask):
             on = bool(used[level + 1][above] and used[level][below])
             color, width = (style.COLORS["train"], 1.2) if on else ("#dddddd", 0.5)
             ends = [places[level][below], places[level + 1][above]]
@@ -99,8 +90,9 @@ def wiring(choices: Mapping[Words, Sequence[Tensor]], features: int, start: int)
         features: D, the number of inputs.
         start: the output that is shown at first, from 1.
     """
-    nets = [made_masks([d.sort().values for d in degrees], features) for degrees in choices.values()]
-    used = [[_used(masks, output) for output in range(features)] for masks in nets]
+    units = [[d.sort().values for d in degrees] for degrees in choices.values()]
+    nets = [[mask.numpy() for mask in made_masks(degrees, features)] for degrees in units]
+    used = [[feeding_units(masks, output) for output in range(1, features + 1)] for masks in nets]
     seen = [[int(layers[0].sum()) for layers in of_net] for of_net in used]
     both = ("degrees", "output")
     readings = [
@@ -118,13 +110,13 @@ def wiring(choices: Mapping[Words, Sequence[Tensor]], features: int, start: int)
         ),
     ]
     inputs = torch.arange(1, features + 1)
-    numbers = [[inputs, *(d.sort().values for d in degrees), inputs] for degrees in choices.values()]
+    numbers = [[inputs, *degrees, inputs] for degrees in units]
     hidden = Text("درجهٔ واحد پنهان", "degree of the hidden unit")
     drawing = {
         "layers": [_WORDS["input"], hidden, hidden, _WORDS["output"]],
         "numbers": [shown([layer.tolist() for layer in layers]) for layers in numbers],
-        "masks": [[mask.int() for mask in masks] for masks in nets],
-        "used": [[[nodes.int() for nodes in layers] for layers in net] for net in used],
+        "masks": [[mask.astype(int) for mask in masks] for masks in nets],
+        "used": [[[nodes.astype(int) for nodes in layers] for layers in net] for net in used],
         "network": Text("یال‌های باز شبکه", "the network's open connections"),
         "matrix": Text("کدام خروجی کدام ورودی را می‌بیند", "which output sees which input"),
     }
@@ -132,7 +124,7 @@ def wiring(choices: Mapping[Words, Sequence[Tensor]], features: int, start: int)
         Control("output", _WORDS["output"], inputs.tolist(), start - 1),
         Control("degrees", Text("درجه‌ها", "degrees"), [*choices], choice=True),
     ]
-    still = _wired(next(iter(choices.values())), features, start - 1)
+    still = _wired(units[0], features, start)
     return Explorable("masks", controls, readings, drawing, still)
 
 

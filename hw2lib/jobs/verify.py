@@ -10,20 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pandas import DataFrame
-
-from hw2lib.anomaly import image_bits_per_dim
 from hw2lib.errors import UserError
 from hw2lib.runs.manifest import checksums, read_manifest
-from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun, paper_root, read_table
-from hw2lib.statistics import intervals_per_defect
-from hw2lib.statistics.variation import block_means
+from hw2lib.runs.reader import RecordedRun, paper_root
 
-from .pixel_comparison import read_placements
+from .relations import RELATIONS, Relation, bench_relations
 from .reproduce import JOBS
 
 # Tables have seven significant digits; what follows from them may be off by a few units of the last.
 DIGITS = 2e-6
+BENCH = Path("bench-cyclegan/gpu.json")  # no run, and so no record with settings
 
 
 @dataclass(frozen=True)
@@ -69,24 +65,35 @@ def records(names: Iterable[str] = (), root: Path | None = None) -> list[str]:
 
 
 def verify(names: Iterable[str] = (), root: Path | None = None) -> Iterator[Check]:
-    """Check the named records, all of them by default.
+    """Check the named records, all of them by default; a record that cannot be read is one that differs.
 
     Raises:
-        UserError: nothing is recorded under a name, or a file cannot be read.
+        UserError: nothing is recorded under a name, or there is no manifest.
     """
     root, names = root or paper_root(), list(names)
     wanted = records(names, root)
     yield from _manifest_checks(root, names)
     for record in wanted:
         job, _, seed = record.partition("/")
-        folder = root / record
         if seed:
-            yield Check(
-                record, "seed of the folder", RecordedRun(folder).seed, int(seed.removeprefix("seed-"))
-            )
-        for kind, relations in _RELATIONS.items():
+            yield from _checks(record, _seed, root / record)
+        for kind, relations in RELATIONS.items():
             if job.startswith(kind):
-                yield from (Check(record, *found) for found in relations(folder))
+                yield from _checks(record, relations, root / record)
+    if not names and (root / BENCH).exists():
+        yield from _checks(BENCH.parent.as_posix(), bench_relations, root / BENCH)
+
+
+def _checks(record: str, relations: Callable[[Path], Iterator[Relation]], place: Path) -> Iterator[Check]:
+    """The relations of a record; a file, a column or a name that is missing is one that does not hold."""
+    try:
+        yield from (Check(record, *found) for found in relations(place))
+    except (UserError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        yield Check(record, "its files can be read", True, f"{type(error).__name__}: {error}")
+
+
+def _seed(folder: Path) -> Iterator[Relation]:
+    yield "seed of the folder", RecordedRun(folder).seed, int(folder.name.removeprefix("seed-"))
 
 
 def retrain(
@@ -143,124 +150,3 @@ def _manifest_checks(root: Path, names: list[str]) -> Iterator[Check]:
             yield Check(
                 record, name.rpartition("/")[2], listed.get(name, "not listed"), here.get(name, "gone")
             )
-
-
-Relation = tuple[str, Any, Any] | tuple[str, Any, Any, float]
-
-
-def _areas(name: str, recorded: dict, table: DataFrame, score: str) -> Iterator[Relation]:
-    """AUROC and interval of a score, all defects and each."""
-    for defect, area in intervals_per_defect(table["defect"], table[score]).items():
-        for part in ("value", "low", "high"):
-            # A tie that rounding to seven digits made moves an area by half a pair of images.
-            yield f"{name}, {defect}, {part}", recorded[defect][part], getattr(area, part), 1e-3
-
-
-def _bits(table: DataFrame, pairs: dict[str, str], features: int) -> Iterator[Relation]:
-    """Bits per dimension from nats, column by column; the row that is furthest off is shown."""
-    for bits, nats in pairs.items():
-        expected = image_bits_per_dim(table[nats].to_numpy(), features)
-        row = int(abs(expected - table[bits].to_numpy()).argmax())
-        yield f"{bits} from {nats}, row {row + 1}", float(table[bits][row]), float(expected[row])
-
-
-def _epochs(run: RecordedRun) -> Iterator[Relation]:
-    yield "epochs", run.config["epochs"], len(run.losses)
-    yield "order of the epochs", list(range(1, run.config["epochs"] + 1)), run.losses["epoch"].tolist()
-    yield "seconds never fall", True, bool(run.losses["seconds"].is_monotonic_increasing)
-
-
-def _maf(folder: Path) -> Iterator[Relation]:
-    run = RecordedRun(folder)
-    features, last, metrics = 3 * run.config["size"] ** 2, run.losses.iloc[-1], run.metrics
-    yield from _epochs(run)
-    yield from _bits(run.scores, {"bpd": "nll"}, features)
-    pairs = {"train_bpd": "train_nll", "val_bpd": "val_nll", "val_bpd_ema": "val_nll_ema"}
-    yield from _bits(run.losses, pairs, features)
-    yield "train_bpd", metrics["train_bpd"], float(last["train_bpd"])
-    for weights, column in (("plain", "val_bpd"), ("ema", "val_bpd_ema")):
-        yield f"val_bpd, {weights}", metrics["val_bpd"][weights], float(last[column])
-        table = run.scores.query("weights == @weights")
-        yield from _areas(f"AUROC, {weights}", metrics[weights]["auroc"], table, "nll")
-        curve = run.auroc.query("weights == @weights and epoch == @last.epoch").set_index("defect")["auroc"]
-        for defect, area in metrics[weights]["auroc"].items():
-            yield f"AUROC by epoch, {weights}, {defect}", area["value"], float(curve[defect])
-    yield "epochs scored", [*run.config["evaluate_epochs"]], sorted(run.auroc["epoch"].unique().tolist())
-
-
-def _vae(folder: Path) -> Iterator[Relation]:
-    run = RecordedRun(folder)
-    features, last, metrics = 3 * run.config["size"] ** 2, run.losses.iloc[-1], run.metrics
-    yield from _epochs(run)
-    yield from _bits(run.scores, {"bpd": "nelbo"}, features)
-    yield from _bits(run.losses, {"train_bpd": "train_nelbo", "val_bpd": "val_nelbo"}, features)
-    for name in ("train_bpd", "val_bpd", "sigma"):
-        yield name, metrics[name], float(last[name])
-    yield "errors, validation", metrics["errors"]["validation"], float(last["val_error"])
-    for score in ("error", "nelbo", "kl"):
-        yield from _areas(f"AUROC, {score}", metrics[score]["auroc"], run.scores, score)
-
-
-def _baselines(folder: Path) -> Iterator[Relation]:
-    run = RecordedRun(folder)
-    for method, metrics in run.metrics.items():
-        table = run.scores.query("method == @method")
-        yield from _areas(f"AUROC, {method}", metrics["auroc"], table, "score")
-
-
-def _reconstruction(folder: Path) -> Iterator[Relation]:
-    run = RecordedRun(folder)
-    for score in ("nll", "single", "double"):
-        yield from _areas(f"AUROC, {score}", run.metrics[score]["auroc"], run.scores, score)
-    for precision in ("single", "double"):
-        mean = float(run.scores[precision].mean())
-        yield (
-            f"mean error, {precision}, in units of itself",
-            1.0,
-            mean / run.metrics["errors"]["test"][precision],
-        )
-
-
-def _samples(folder: Path) -> Iterator[Relation]:
-    sheet = RecordedRun(folder.parents[1] / "maf-capsule" / folder.name).sample_sheet()[0]
-    total = float(block_means(sheet).var(0, ddof=1).sum())
-    yield "variance between the samples of the sheet", RecordedRun(folder).metrics["samples"]["total"], total
-
-
-def _pixels(folder: Path) -> Iterator[Relation]:
-    table = read_table(folder / "pixels.csv")
-    for method, kinds in RecordedRun(folder).metrics["pixel_auroc"].items():
-        for kind, recorded in kinds.items():
-            estimate = read_placements(table, method, kind).estimate()
-            for part in ("value", "low", "high"):
-                yield f"pixel AUROC, {method}, {kind}, {part}", recorded[part], getattr(estimate, part)
-
-
-def _cyclegan(folder: Path) -> Iterator[Relation]:
-    run = RecordedCycleGAN(folder)
-    steps = int(run.losses["step"].groupby(run.losses["epoch"]).max().sum())
-    yield "epochs", run.config["epochs"], int(run.losses["epoch"].max())
-    yield "epochs measured", [*run.config["evaluate_epochs"]], run.epochs
-    per_step = run.metrics["train_seconds"] / steps
-    yield "seconds_per_step", run.metrics["seconds_per_step"], per_step, 0.05
-    means = run.translations.groupby(["epoch", "direction"])["classified_as_target"].mean()
-    for row in run.metrics["translation"]["epochs"]:
-        for direction in ("A", "B"):
-            share = float(means[row["epoch"], direction])
-            yield f"success_{direction}, epoch {row['epoch']}", row[f"success_{direction}"], share
-    shares = DataFrame(run.metrics["colours"]).groupby(["epoch", "direction"])["share"].sum()
-    for (epoch, direction), total in shares.items():
-        yield f"colours of epoch {epoch}, {direction}, add up", 1.0, float(total), 1e-4
-    undisturbed = run.steganography.query("kind == 'noise' and level == 0")["moved"]
-    yield "nothing moves undisturbed", 0.0, float(undisturbed.abs().max())
-
-
-_RELATIONS: dict[str, Callable[[Path], Iterator[Relation]]] = {
-    "maf-": _maf,
-    "vae-": _vae,
-    "baselines-": _baselines,
-    "flow-reconstruction-": _reconstruction,
-    "pixels-": _pixels,
-    "samples-": _samples,
-    "cyclegan-": _cyclegan,
-}

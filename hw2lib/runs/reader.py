@@ -18,7 +18,7 @@ from hw2lib.translation.spectra import grid_excess
 
 from .images import cut_sheet
 from .paths import paper_root
-from .schema import CycleGANMetrics, Environment, Settings
+from .schema import CycleGANMetrics, Environment, Settings, metrics_of
 
 # The measures of a CycleGAN by their short names in a printed table.
 _MEASURES = {
@@ -51,7 +51,7 @@ class RecordedRun:
 
     @cached_property
     def metrics(self) -> dict:
-        return read_json(self.path / "metrics.json")
+        return read_json(self.path / "metrics.json", metrics_of(self.path))
 
     @cached_property
     def losses(self) -> DataFrame:

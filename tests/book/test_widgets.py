@@ -58,7 +58,7 @@ each_language = pytest.mark.parametrize("lang", DIRECTION)
 
 
 def test_the_chapters_have_their_widgets():
-    assert [widget.payload["widget"] for widget in WIDGETS] == ["affine", "inverse", "threshold"]
+    assert [widget.payload["widget"] for widget in WIDGETS] == ["affine", "masks", "inverse", "threshold"]
 
 
 def opened(browser, address, widget: Widget, lang: str, width: str):

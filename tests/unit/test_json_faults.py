@@ -12,9 +12,9 @@ from hw2lib.errors import UserError
 from hw2lib.jobs.evaluate import is_evaluated
 from hw2lib.jobs.trained import load_cyclegan, load_flow, load_vae, run_kind
 from hw2lib.runs.folder import RunFolder
-from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun
-from hw2lib.runs.schema import CycleGANMetrics, Environment, Settings
-from hw2lib.schema import read_json
+from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun, paper_root
+from hw2lib.runs.schema import CycleGANMetrics, Environment, Metrics, Settings, metrics_of
+from hw2lib.schema import read_json, validated_model
 
 CONTENTS = {
     "5": "a number",
@@ -153,9 +153,37 @@ def test_a_run_that_is_whole_is_loaded(untrained, kind):
     assert config == CONFIGS[kind] and next(model.parameters()).device.type == "cpu"
 
 
-def test_every_recorded_file_has_its_form():
-    from hw2lib.runs.reader import paper_root
+def damaged(value: object):
+    """The value with one thing in it spoilt, for each of its things."""
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        yield value | {name: "text" if isinstance(inner, float) else 5.5}
+        for changed in damaged(inner):
+            yield value | {name: changed}
 
+
+RECORDED = {
+    path.parent.relative_to(paper_root()).parts[0]: path for path in paper_root().rglob("metrics.json")
+}
+
+
+def test_every_recorded_file_has_its_form():
     for path in sorted(paper_root().rglob("*.json")):
-        is_run = path.name in READERS and (path.name != "metrics.json" or "cyclegan" in path.parts[-2])
-        read_json(path, READERS[path.name] if is_run else None)
+        of_run = metrics_of(path.parent) if path.name == "metrics.json" else READERS.get(path.name)
+        assert path.parent.name == "bench-cyclegan" or of_run not in (None, Metrics), f"{path}: has no schema"
+        read_json(path, of_run)
+
+
+@fault(
+    "json",
+    "the metrics of a run of any kind hold something else",
+    "at every place a number stands for an object, and a text for a number",
+    "A record of that job is refused in one line that names the file.",
+)
+@pytest.mark.parametrize("job", sorted(RECORDED))
+def test_metrics_of_every_kind_have_a_schema(tmp_path, job):
+    metrics, schema = read_json(RECORDED[job]), metrics_of(tmp_path / job)
+    for changed in damaged(metrics):
+        message = one_line(validated_model, schema, changed, "metrics.json:")
+        assert message.startswith("metrics.json: ")
+    (tmp_path / "metrics.json").write_text(json.dumps(changed), "utf-8")
+    assert one_line(read_json, tmp_path / "metrics.json", schema).startswith(f"{tmp_path / 'metrics.json'}: ")

@@ -1,5 +1,6 @@
 """A home or a package that cannot be written, and a checkout that is not installed."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+import numba
 import pytest
 import torch
 from faults import cases, fault
@@ -14,6 +16,7 @@ from prose import ROOT
 
 from hw2lib import __version__
 from hw2lib.caches import PLACES, use_writable_caches
+from hw2lib.flows.fast import compiled
 from hw2lib.runs import folder
 
 PROGRAM = """
@@ -106,3 +109,51 @@ def test_a_checkout_needs_no_installation(monkeypatch, tmp_path):
     assert facts["hw2lib"] == __version__ and set(facts["libraries"].values()) == {None}
     done = python("-m", "hw2lib", "--version", PYTHONPATH=str(ROOT))
     assert (done.stdout, done.stderr) == (f"{__version__}\n", "")
+
+
+# Numba keeps what it compiles
+
+
+def tenfold(x):
+    return 10 * x
+
+
+def compiled_files(place: Path) -> list[Path]:
+    return [path for path in place.rglob("*") if path.suffix in (".nbi", ".nbc")]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+@fault(
+    "place",
+    "the disk fills while Numba keeps what it has compiled",
+    "writing fails with ENOSPC, and with EFBIG under a limit of the file size",
+    "The result is right; the next process compiles anew.",
+)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EDQUOT])
+def test_a_full_disk_is_no_reason_not_to_compute(cache, monkeypatch, number):
+    def full(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile._open_for_write", full)
+    assert compiled._compiled()(tenfold)(2.5) == 25.0 and not compiled_files(cache)
+
+
+@fault(
+    "place",
+    "what Numba has kept is damaged",
+    "its files are emptied, cut in half, or hold other bytes",
+    "It is compiled anew, and the result is right.",
+)
+@pytest.mark.parametrize("damage", [lambda d: b"", lambda d: d[: len(d) // 2], lambda d: b"\0" * len(d)])
+def test_a_damaged_cache_is_compiled_anew(cache, damage):
+    assert compiled._compiled()(tenfold)(2.5) == 25.0
+    files = compiled_files(cache)
+    assert {path.suffix for path in files} == {".nbi", ".nbc"}
+    for path in files:
+        path.write_bytes(damage(path.read_bytes()))
+    assert compiled._compiled()(tenfold)(0.5) == 5.0

@@ -9,6 +9,7 @@ import sys
 import jupytext
 import nbformat
 import pytest
+from faults import fault
 from prose import ROOT
 
 from hw2lib.waiting import CHOICES, wait_passively
@@ -99,3 +100,41 @@ def test_json_stays_json_in_a_narrow_encoding():
         return json.loads(done.stdout.decode(encoding))
 
     assert printed("cp1252") == printed("utf-8") != []
+
+
+PRESSED = """
+import signal, sys
+
+class Pressing:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Pressing())
+from hw2lib.cli import main
+sys.argv = ["hw2", *{arguments!r}]
+main()
+"""
+
+
+@fault(
+    "command",
+    "Ctrl-C in the first second, while the libraries are loaded",
+    "SIGINT at the import of typer, of a verb, of PyYAML, numpy, torch and Numba",
+    "`hw2: interrupted`, exit code 130.",
+)
+@pytest.mark.parametrize(
+    "module, arguments",
+    [
+        ("typer", ["claims"]),
+        ("hw2lib.cli.train", ["--help"]),
+        ("numpy", ["sample", "no"]),
+        ("torch", ["sample", "no"]),
+        pytest.param("yaml", ["claims"], marks=pytest.mark.slow),
+        pytest.param("numba", ["sample", "no"], marks=pytest.mark.slow),
+    ],
+)
+def test_an_interrupt_while_libraries_are_loaded_is_one_line(module, arguments):
+    done = python("-c", PRESSED.format(module=module, arguments=arguments))
+    assert (done.returncode, done.stderr.decode()) == (130, "hw2: interrupted\n")

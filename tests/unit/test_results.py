@@ -57,6 +57,7 @@ def test_a_run_reads_each_of_its_files(root):
     out = write_run(root, 1)
     environment = {"device": "a CPU", "libraries": {}, "data": {"name": "widget", "checksum": "0"}}
     write_json(out / "environment.json", environment)
+    out = out.rename(root / "another")  # a job without a schema of its own
     write_json(out / "metrics.json", {"val_bpd": 5.5})
     for name in ("losses", "auroc", "scores"):
         write_csv(out / f"{name}.csv", [{"file": f"{name}/1", "x": 0.25}])

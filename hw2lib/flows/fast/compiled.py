@@ -6,6 +6,8 @@ in memory, and the speed of memory is what is left.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -64,14 +66,39 @@ def _memory(layer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return weight.reshape(-1), layer.row_starts.numpy(), bias
 
 
+class _Cache:
+    """Numba's cache of a function, without which it is compiled anew: what fails here fails no computation.
+
+    The disk may be full when it is written, and what a crash has left of it may be no cache.
+    """
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, *arguments: Any) -> Any:
+        try:
+            return self._cache.load_overload(*arguments)
+        except Exception:  # of pickle, of LLVM, of the system
+            return None
+
+    def save_overload(self, *arguments: Any) -> None:
+        with suppress(Exception):
+            self._cache.save_overload(*arguments)
+
+
 def _compiled(**options):
     """Numba's njit with a cache; without, where neither the package nor the home can be written."""
 
     def decorate(function):
         try:
-            return njit(function, cache=True, **options)
+            compiled = njit(function, cache=True, **options)
         except RuntimeError:  # Numba finds no place for a cache
             return njit(function, **options)
+        compiled._cache = _Cache(compiled._cache)
+        return compiled
 
     return decorate
 

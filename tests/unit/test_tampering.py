@@ -1,0 +1,260 @@
+"""What is changed in a record is found: by the manifest, and mostly by its other files as well."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from faults import cases, fault
+
+from hw2lib.errors import UserError
+from hw2lib.jobs.verify import verify
+from hw2lib.runs.manifest import MANIFEST, checksums, read_manifest, write_manifest
+from hw2lib.runs.reader import paper_root
+
+FLOW, VAE, LOCAL = "maf-capsule/seed-0", "vae-capsule/seed-0", "local-capsule-256/seed-0"
+GAN = "cyclegan-apple2orange"
+ALONE = "only the manifest"  # the files of the record say it once
+Change = Callable[[Path], object]
+
+
+def cell(name: str, column: str, change: Callable, where: str = "index == 7") -> Change:
+    """One cell of a table."""
+
+    def edit(folder: Path) -> None:
+        table = pd.read_csv(folder / name)
+        row = table.query(where).index[0]
+        before = table.loc[row, column]
+        table[column] = table[column].astype(object)
+        table.loc[row, column] = change(before)
+        assert table.loc[row, column] != before
+        table.to_csv(folder / name, index=False)
+
+    return edit
+
+
+def value(*path: str | int, to: Callable) -> Change:
+    """One number in metrics.json."""
+
+    def edit(folder: Path) -> None:
+        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+        inner = metrics
+        for key in path[:-1]:
+            inner = inner[key]
+        before, inner[path[-1]] = inner[path[-1]], to(inner[path[-1]])
+        assert inner[path[-1]] != before
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2), "utf-8")
+
+    return edit
+
+
+def swap(one: str, other: str) -> Change:
+    """Two files change places; paths below the record."""
+
+    def edit(folder: Path) -> None:
+        a, b = (folder / one).read_bytes(), (folder / other).read_bytes()
+        assert a != b
+        (folder / one).write_bytes(b), (folder / other).write_bytes(a)
+
+    return edit
+
+
+def ratio(folder: Path) -> None:
+    text = (folder / "gpu.json").read_text("utf-8")
+    assert "0.1411" in text
+    (folder / "gpu.json").write_text(text.replace("0.1411", "0.0911"), "utf-8")
+
+
+def times(factor: float) -> Callable:
+    return lambda before: float(f"{before * factor:.7g}")
+
+
+PAIR = 1 / (23 * 23)  # the area of one pair of images
+EMA = "weights == 'ema' and epoch == 10"
+TABLE: dict[str, tuple] = {
+    "bpd": ("bits per dimension of one image", "a cell of scores.csv", FLOW,
+            cell("scores.csv", "bpd", times(1.001)), "bpd from nll"),
+    "nll": ("an NLL times 1.0001", "a cell of scores.csv", FLOW,
+            cell("scores.csv", "nll", times(1.0001)), "bpd from nll"),
+    "nelbo": ("bits per dimension of one image of the VAE", "a cell of scores.csv", VAE,
+              cell("scores.csv", "bpd", times(1.001)), "bpd from nelbo"),
+    "area": ("a row of auroc.csv", "an area of one epoch is raised by 0.01", FLOW,
+             cell("auroc.csv", "auroc", lambda a: a + 0.01, f"{EMA} and defect == 'poke'"), "of images"),
+    "pair": ("a row of auroc.csv, by a pair of images", "an area of one epoch is raised by one pair", FLOW,
+             cell("auroc.csv", "auroc", lambda a: round(a + PAIR, 7), f"{EMA} and defect == 'crack'"),
+             "all from the kinds"),
+    "all": ("the area of all defects in auroc.csv", "it is raised by 0.01 in one epoch", FLOW,
+            cell("auroc.csv", "auroc", lambda a: a + 0.01, f"{EMA} and defect == 'all'"), "from the kinds"),
+    "val_bpd": ("val_bpd in losses.csv", "a cell of losses.csv", FLOW,
+                cell("losses.csv", "val_bpd", times(0.99)), "val_bpd from val_nll"),
+    "seconds": ("the seconds that a training took", "a number of metrics.json", FLOW,
+                value("train_seconds", to=lambda s: s / 2), "train_seconds"),
+    "sheets": ("swapped sample sheets", "samples.png of two seeds change places", FLOW,
+               swap("samples.png", "../seed-1/samples.png"), "variance between the samples"),
+    "vae-sheets": ("swapped sample sheets of the VAE", "samples.png of two seeds change places", VAE,
+                   swap("samples.png", "../seed-1/samples.png"), ALONE),
+    "seeds": ("losses swapped between seeds", "losses.csv of two seeds change places", FLOW,
+              swap("losses.csv", "../seed-1/losses.csv"), "train_bpd"),
+    "vae-seeds": ("losses of the VAE swapped between seeds", "losses.csv of two seeds change places", VAE,
+                  swap("losses.csv", "../seed-1/losses.csv"), "train_bpd"),
+    "loss": ("one loss of a CycleGAN", "a cell of losses.csv", GAN,
+             cell("losses.csv", "cycle_A", times(1.01)), ALONE),
+    "step": ("a row of a CycleGAN's losses is left out", "a step is written over", GAN,
+             cell("losses.csv", "step", lambda s: s + 10), "steps of the losses"),
+    "ssim": ("a translation's SSIM", "a cell of translations.csv", GAN,
+             cell("translations.csv", "ssim", times(1.01)), ALONE),
+    "green": ("the green of one photograph", "a cell of translations.csv", GAN,
+              cell("translations.csv", "green", lambda g: g + 0.05), "green before"),
+    "taken": ("whether a translation is taken for the target", "a cell of translations.csv", GAN,
+              cell("translations.csv", "taken", lambda t: 1 - t), "success_A"),
+    "epochs": ("swapped sheets of two epochs", "epoch-10.png and epoch-20.png change places", GAN,
+               swap("epoch-10.png", "epoch-20.png"), ALONE),
+    "colours": ("the share of a colour", "a number of metrics.json", GAN,
+                value("colours", 0, "share", to=lambda s: s + 0.02), "add up"),
+    "hidden": ("an error under disturbance", "a number of metrics.json", GAN,
+               value("steganography", 3, "error", to=times(1.1)), "no larger than the sum"),
+    "per-step": ("the seconds of a step", "a number of metrics.json", GAN,
+                 value("seconds_per_step", to=times(0.9)), "seconds_per_step"),
+    "ratio": ("the GPU benchmark's ratio", "a number of gpu.json", "bench-cyclegan", ratio, "ratio to plain"),
+    "pixels": ("a pixel AUROC of a baseline", "a number of metrics.json", "baselines-capsule/seed-0",
+               value("pca_residual", "pixel_auroc", "raw", to=times(1.01)), "pixel AUROC, pca_residual"),
+    "null": ("the variance of the null", "a number of metrics.json", "samples-capsule/seed-0",
+             value("null", "total", to=times(1.1)), "variance between the null"),
+    "data": ("the variance of the data", "a number of metrics.json", "samples-capsule/seed-0",
+             value("data", "along", to=times(1.1)), "variance between the data"),
+    "score": ("a score of the local detector", "a cell of scores.csv", LOCAL,
+              cell("scores.csv", "score", lambda s: s + 100), "AUROC, neighbours"),
+    "p": ("a p-value of the local detector", "a cell of scores.csv", LOCAL,
+          cell("scores.csv", "p_value", lambda p: 0.99, "method == 'maf' and defect == 'poke'"), "p-values"),
+    "called": ("how many images are called defective", "a number of metrics.json", LOCAL,
+               value("maf", "decisions", 0, "kinds", "poke", "called", to=lambda n: n + 1), "decisions, maf"),
+    "f1": ("an F1 of the local detector", "a number of metrics.json", LOCAL,
+           value("neighbours", "detection", "f1_max", "value", to=times(1.01)), "f1_max, neighbours"),
+}  # fmt: skip
+FOUND = "`hw2 verify` names the record; where the manifest was made anew, by what its files say twice."
+# What is copied with a record of a job: one more seed, and what its numbers are held against.
+BESIDE = {
+    "maf-capsule": ["maf-capsule/seed-1", "samples-capsule/seed-0"],
+    "vae-capsule": ["vae-capsule/seed-1"],
+    "samples-capsule": ["samples-capsule/seed-1", FLOW],
+    "baselines-capsule": ["pixels-capsule/seed-0"],
+}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Callable[[str], Path]:
+    """A function that copies a record, and what it is held against, with the manifest's lines of them."""
+
+    def of(record: str) -> Path:
+        for name in (record, *BESIDE.get(record.partition("/")[0], ())):
+            shutil.copytree(paper_root() / name, tmp_path / name)
+        write_manifest(tmp_path)
+        committed = read_manifest(paper_root())
+        assert all(committed[name] == digest for name, digest in read_manifest(tmp_path).items())
+        return tmp_path
+
+    return of
+
+
+def failures(root: Path) -> list[str]:
+    return [f"{check.record}: {check.what}" for check in verify(root=root) if not check.holds]
+
+
+@pytest.mark.parametrize("record, change, found", cases("record", FOUND, TABLE))
+def test_what_was_changed_in_a_record_is_found(copy, record, change, found):
+    root = copy(record)
+    listed = read_manifest(root)
+    change(root / record)
+    changed = {name for name, digest in checksums(root).items() if listed[name] != digest}
+    assert changed and all(name.startswith(record.partition("/")[0]) for name in changed)
+    by_manifest = failures(root)
+    assert {f"{name.rpartition('/')[0]}: {name.rpartition('/')[2]}" for name in changed} <= {*by_manifest}
+    again = [line for line in by_manifest if line.replace(": ", "/") not in changed]  # under a new manifest
+    assert again == [] if found == ALONE else any(found in line for line in again), again
+
+
+def drop_column(folder: Path) -> None:
+    pd.read_csv(folder / "scores.csv").drop(columns="nll").to_csv(folder / "scores.csv", index=False)
+
+
+def lose_metrics(folder: Path) -> None:
+    (folder / "metrics.json").unlink()
+
+
+def other_form(folder: Path) -> None:
+    (folder / "metrics.json").write_text('{"ema": 5}', "utf-8")
+
+
+def words_for_numbers(folder: Path) -> None:
+    text = (folder / "scores.csv").read_text("utf-8")
+    (folder / "scores.csv").write_text(re.sub(r",-\d[\d.]*,", ",many,", text), "utf-8")
+
+
+def no_rows(folder: Path) -> None:
+    (folder / "auroc.csv").write_text("epoch,weights,defect,auroc\n", "utf-8")
+
+
+@fault(
+    "record",
+    "a record that cannot be read any more",
+    "a column, the metrics or all rows are gone, words stand for numbers, metrics.json holds something else",
+    "The record is red and says why; the others are still checked.",
+)
+@pytest.mark.parametrize("damage", [drop_column, lose_metrics, other_form, words_for_numbers, no_rows])
+def test_a_damaged_record_is_one_that_differs(copy, damage):
+    root = copy(FLOW)
+    damage(root / FLOW)
+    write_manifest(root)
+    found = failures(root)
+    assert f"{FLOW}: its files can be read" in found
+    assert all(line.startswith((FLOW, "samples-capsule/seed-0")) for line in found)
+
+
+@fault(
+    "record",
+    "what tools leave among the records",
+    "`.DS_Store`, `._metrics.json` and `.ipynb_checkpoints` in a record",
+    "They are in no manifest, and no difference.",
+)
+def test_what_tools_leave_is_no_difference(copy):
+    root = copy("pixels-capsule/seed-0")
+    for name in (".DS_Store", "._metrics.json", ".ipynb_checkpoints/metrics-checkpoint.json", "Thumbs.db"):
+        path = root / "pixels-capsule/seed-0" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    assert failures(root) == []
+    before = (root / MANIFEST).read_bytes()
+    write_manifest(root)
+    assert (root / MANIFEST).read_bytes() == before
+
+
+@fault(
+    "record",
+    "a manifest that is none",
+    "it is gone, holds bytes that are no text, or lists a file twice",
+    "One line names it.",
+)
+@pytest.mark.parametrize("data", [None, b"\xff\xfe\x00", b"twice"])
+def test_a_damaged_manifest_is_one_line(copy, data):
+    root = copy("pixels-capsule/seed-0")
+    place = root / MANIFEST
+    place.write_bytes(place.read_bytes() * 2) if data == b"twice" else place.write_bytes(data or b"")
+    if data is None:
+        place.unlink()
+    with pytest.raises(UserError, match=MANIFEST):
+        list(verify(root=root))
+
+
+@fault(
+    "record",
+    "a checkout with the line ends of Windows",
+    "every line of the manifest ends in CR LF",
+    "It is read as it was recorded.",
+)
+def test_the_manifest_is_read_with_other_line_ends(copy):
+    root = copy("pixels-capsule/seed-0")
+    (root / MANIFEST).write_bytes((root / MANIFEST).read_bytes().replace(b"\n", b"\r\n"))
+    assert failures(root) == []
