@@ -45,8 +45,8 @@ def score_images(
     """Score images, decide on each, and write a table and, if wanted, a picture of each.
 
     The table has ``file``, ``score``, ``p_value``, how often a normal image scores as much, and
-    ``decision``: ``defect`` where that is at most ``alarm_rate``. For a category in the MVTec AD layout it
-    has ``defect`` too, the kind by the test image's folder.
+    ``decision``: ``defect`` where that is at most ``alarm_rate``. For nothing but categories in the MVTec AD
+    layout it has ``defect`` too, the kind by the test image's folder.
 
     Args:
         run: folder of a local run.
@@ -88,6 +88,8 @@ def score_images(
                     picture = drawn(loaded.images[k].permute(1, 2, 0).numpy(), fine[k], level, scores[k])
                     _save(picture, (maps / file).with_suffix(".png"))
         report("scoring", len(rows), len(found))
+    if not all("defect" in row for row in rows):  # a category beside other images: files name the kind
+        rows = [{name: value for name, value in row.items() if name != "defect"} for row in rows]
     write_csv(out, rows)
     return Scored(len(rows), _lines(detector, rows, alarm_rate, level))
 

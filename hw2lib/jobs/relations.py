@@ -12,6 +12,8 @@ import numpy as np
 from pandas import DataFrame
 
 from hw2lib.anomaly import image_bits_per_dim
+from hw2lib.anomaly.local import LocalConfig
+from hw2lib.anomaly.local.selection import LEAST_GAIN, START
 from hw2lib.runs.reader import RecordedCycleGAN, RecordedRun, read_table
 from hw2lib.schema import read_json
 from hw2lib.statistics import Placements, compare, intervals_per_defect
@@ -161,6 +163,38 @@ def _local(folder: Path) -> Iterator[Relation]:
         for row in metrics["decisions"]:
             again = decisions(table["defect"].tolist(), table["p_value"].to_numpy(), row["alarm_rate"])
             yield f"decisions, {method}, {row['alarm_rate']}", row, again
+    chosen = RecordedRun(_root(folder) / "local-selection").config
+    own = {"size": run.config["size"], "seed": run.config["seed"]}
+    yield "settings, but for size and seed", run.config, chosen | own
+
+
+def _local_places(folder: Path) -> Iterator[Relation]:
+    run, same = RecordedRun(folder), RecordedRun(_root(folder) / "local-capsule-256" / "seed-0")
+    scores = same.scores.query("method == 'neighbours'")
+    yield "files", scores["file"].tolist(), run.scores["file"].tolist()
+    apart = run.scores["score"].to_numpy() / scores["score"].to_numpy() - 1
+    yield "scores are those of local-capsule-256", 0.0, float(np.abs(apart).max()), 1e-4
+    defective = run.scores[run.scores["defect"] != "good"]
+    yield "defects", sorted(defective["file"]), sorted(run.metrics["defects"])
+
+
+def _local_selection(folder: Path) -> Iterator[Relation]:
+    run, followed = RecordedRun(folder), START.model_dump()
+    for part, rows in run.metrics.items():
+        best = rows[0]["mean"] - LEAST_GAIN
+        for k, row in enumerate(rows):
+            areas = [area for kinds in row["areas"].values() for area in kinds.values()]
+            yield f"mean, {part}, trial {k}", row["mean"], sum(areas) / len(areas)
+            if row["taken"]:
+                followed |= row["changed"]
+                yield f"taken with a gain, {part}, trial {k}", True, row["mean"] >= best + LEAST_GAIN
+                best = row["mean"]
+    yield "settings chosen", LocalConfig.model_validate(run.config), LocalConfig.model_validate(followed)
+
+
+def _root(folder: Path) -> Path:
+    """The folder of all records above that of one job, or of a seed of it."""
+    return folder.parents[1] if folder.name.startswith("seed-") else folder.parent
 
 
 def _likelihood(folder: Path) -> Iterator[Relation]:
@@ -229,6 +263,8 @@ RELATIONS: dict[str, Callable[[Path], Iterator[Relation]]] = {
     "samples-": _samples,
     "local-capsule-": _local,
     "local-ablations-": _local,
+    "local-places-": _local_places,
+    "local-selection": _local_selection,
     "cyclegan-": _cyclegan,
 }
 

@@ -27,6 +27,7 @@ from .likelihood import run_likelihood
 from .local import PROFILES as LOCAL_PROFILES
 from .local import RECORDED_FILES as LOCAL_FILES
 from .local import run_local, run_local_ablations
+from .local_places import run_local_places
 from .local_selection import RECORDED_FILES as LOCAL_SELECTION_FILES
 from .local_selection import run_local_selection
 from .maf import RECORDED_FILES, run_maf
@@ -163,6 +164,11 @@ def _local_ablations(profile: str, seed: int, data: Path | None, out: Path, devi
     return run_local_ablations(config, load_capsules(data, config.size), out, device)
 
 
+def _local_places(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
+    config = _local_config(256, profile, seed)
+    return run_local_places(config, load_capsules(data, config.size), out, device)
+
+
 def _local_config(size: int, profile: str, seed: int) -> LocalConfig:
     config = named_profile(profile, LOCAL_PROFILES).model_copy(update={"seed": seed})
     return config.model_copy(update={"size": size}) if profile == "paper" else config
@@ -257,6 +263,7 @@ JOBS = {
     "local-capsule-256": Job((0, 1, 2, 3, 4), "mvtec/capsule", LOCAL_FILES, partial(_local, 256)),
     "local-capsule-128": Job((0, 1, 2, 3, 4), "mvtec/capsule", LOCAL_FILES, partial(_local, 128)),
     "local-ablations-capsule": Job((0,), "mvtec/capsule", LOCAL_FILES, _local_ablations),
+    "local-places-capsule": Job((0,), "mvtec/capsule", LOCAL_FILES, _local_places),
     "local-selection": Job((0,), "mvtec/capsule", LOCAL_SELECTION_FILES, _local_selection),
     **{f"cyclegan-{pair}": _cyclegan_job(pair) for pair in PAIRS},
     **{f"cyclegan-{pair}-seeds": _cyclegan_job(pair, seeds=(1, 2)) for pair in PAIRS},

@@ -30,6 +30,7 @@ RUNS = {
     "local-capsule-256": ("run_local", LOCAL_PROFILES),
     "local-capsule-128": ("run_local", LOCAL_PROFILES),
     "local-ablations-capsule": ("run_local_ablations", LOCAL_PROFILES),
+    "local-places-capsule": ("run_local_places", LOCAL_PROFILES),
     **{name: ("run_cyclegan", CYCLEGAN_PROFILES) for name in jobs.JOBS if name.startswith("cyclegan-")},
 }
 RESUMED = ("run_maf", "run_vae", "run_cyclegan")

@@ -1,6 +1,7 @@
 """hw2 train local, hw2 score and hw2 bench local: a folder of good images is enough."""
 
 import csv
+import dataclasses
 import json
 import sys
 
@@ -15,6 +16,7 @@ from hw2lib.anomaly.local.selection import SEARCH, START
 from hw2lib.data import make_capsules, synthetic_capsules
 from hw2lib.errors import UserError
 from hw2lib.jobs.local import METHODS, PROFILES, load_local, run_local, run_local_ablations
+from hw2lib.jobs.local_places import peak_of, place_of, run_local_places
 from hw2lib.jobs.local_scoring import alarm_score, drawn
 from hw2lib.jobs.local_selection import run_local_selection
 from hw2lib.jobs.trained import run_kind
@@ -90,6 +92,15 @@ def test_a_category_is_scored_with_its_areas_and_decisions(run, category, tmp_pa
         assert np.array_equal(picture[:, :64], np.asarray(image.convert("RGB")))
 
 
+def test_a_category_beside_other_images_is_one_table(run, category, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "scores.csv"
+    data = ("--data", category / "train" / "good", "--data", category)
+    assert call(monkeypatch, capsys, "score", run, *data, "--out", out)[0] == 0
+    rows = table(out)
+    assert len(rows) == 24 + 14 and "defect" not in rows[0]
+    assert {row["file"] for row in rows} >= {"000.png", "crack/000.png", "good/000.png"}
+
+
 def test_a_kept_detector_is_the_one_that_learnt(run, category):
     detector = load_local(run, "cpu")
     data = synthetic_capsules(64, train=24, good=4, per_defect=2)
@@ -128,6 +139,29 @@ def test_a_bare_folder_of_grey_images_that_are_not_square(tmp_path, monkeypatch,
     assert rows[0]["decision"] == "defect"
     assert float(rows[0]["score"]) > max(float(row["score"]) for row in rows[1:])
     assert "16 held-out images reach down to 5.9%" in printed
+
+
+def test_another_category_with_other_defects_on_a_texture(tmp_path, monkeypatch, capsys):
+    """The layout of MVTec AD, colour, no border, sides that differ, kinds that no list names."""
+    rng, carpet = np.random.default_rng(1), tmp_path / "carpet"
+    for part, count in (("train/good", 14), ("test/good", 3), ("test/hole", 3)):
+        (carpet / part).mkdir(parents=True)
+        for k in range(count):
+            image = rng.integers(90, 150, (64, 80, 3)).astype(np.uint8)
+            if part.endswith("hole"):
+                image[24:36, 40:52] = (10, 20, 30)
+            Image.fromarray(image).save(carpet / part / f"{k:03d}.png")
+    run, out = tmp_path / "run", tmp_path / "scores.csv"
+    train = ("train", "local", "--data", carpet, "--out", run, "--set", "size=80", "--density", "gaussian")
+    code, printed, _ = call(monkeypatch, capsys, *train)
+    assert code == 0 and "all of the image" in printed
+    assert json.loads((run / "metrics.json").read_text())["shape"] == [64, 80]
+    assert call(monkeypatch, capsys, "score", run, "--data", carpet, "--out", out)[0] == 0
+    scores = {row["file"]: float(row["score"]) for row in table(out)}
+    assert len(scores) == 6
+    assert min(scores[f"hole/{k:03d}.png"] for k in range(3)) > max(
+        scores[f"good/{k:03d}.png"] for k in range(3)
+    )
 
 
 def test_errors_are_one_line(run, category, tmp_path, monkeypatch, capsys):
@@ -213,6 +247,36 @@ def test_the_ablations_take_one_thing_away_each(tmp_path):
     }  # fmt: skip
     values = {round(part["auroc"]["all"]["value"], 6) for part in metrics.values()}
     assert len(values) > 3
+
+
+def test_places_are_written_down_in_pixels(tmp_path):
+    data = synthetic_capsules(64, train=20, good=2, per_defect=2)
+    config = PROFILES["quick"]
+    assert run_local_places(config, data, tmp_path / "run", "cpu")
+    rows = table(tmp_path / "run" / "scores.csv")
+    defects = json.loads((tmp_path / "run" / "metrics.json").read_text())["defects"]
+    assert [row["file"] for row in rows] == data.test_files
+    assert set(defects) == {file for file in data.test_files if not file.startswith("good")}
+    for file, mask in zip(data.test_files, data.masks.numpy(), strict=True):
+        if file in defects:
+            assert defects[file]["pixels"] == mask.sum()
+            np.testing.assert_allclose(
+                [defects[file]["row"], defects[file]["column"]], np.argwhere(mask).mean(0)
+            )
+    near = [place["distance"] <= 8 for place in defects.values()]
+    assert sum(near) >= 8  # of ten: the largest cell lies on the defect by and large
+    with pytest.raises(UserError, match="no masks"):
+        run_local_places(config, dataclasses.replace(data, masks=None), tmp_path / "other", "cpu")
+
+
+def test_a_place_is_the_distance_to_the_nearest_defective_pixel():
+    cells = np.array([[0.0, 0.0], [0.0, 3.0], [1.0, 0.0]])
+    mask = np.zeros((12, 8), bool)
+    mask[10, 1:3] = True
+    assert peak_of(cells, 4) == (6.0, 6.0)
+    place = place_of(mask, cells, 4)
+    assert (place["pixels"], place["row"], place["column"], place["on_defect"]) == (2, 10.0, 1.5, 1.0)
+    assert place["distance"] == pytest.approx(np.hypot(4, 4))
 
 
 def test_the_selection_reads_no_test_image(category, tmp_path, monkeypatch):

@@ -57,6 +57,18 @@ def test_what_the_front_page_says_of_the_flow_is_so():
     assert all(area["low"] < value < area["high"] for area in areas for value in figures.PRINTED_AUROC)
 
 
+def test_what_the_front_page_says_of_local_likelihood_is_so():
+    """0.95 for the same flow and 0.99 for the nearest neighbour; both above every seed of the flow."""
+    local = paper_runs("local-capsule-256")
+    flows = [run.metrics["ema"]["auroc"]["all"] for run in paper_runs("maf-capsule")]
+    found = {m: [run.metrics[m]["auroc"]["all"]["value"] for run in local] for m in ("maf", "neighbours")}
+    assert len(local) == 5
+    assert [f"{sum(v) / len(v):.2f}" for v in found.values()] == ["0.95", "0.99"]
+    assert min(map(min, found.values())) > max(area["value"] for area in flows)
+    _, caption = figures.overview(ENTRIES, CLAIMS)["detection"]
+    assert "0.95" in caption.en and "۰٫۹۹" in caption.fa
+
+
 @pytest.mark.parametrize("name", ["detection", "translation"])
 def test_pictures_are_drawn_in_both_languages(name):
     draw, caption = figures.overview(load_ledger(), results())[name]

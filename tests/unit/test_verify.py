@@ -91,6 +91,44 @@ def test_a_changed_pixel_area_is_found(copy):
     assert failures(copy) == ["pixels-capsule/seed-0: pixel AUROC, flow, raw, low"]
 
 
+@pytest.mark.parametrize(
+    ("file", "change", "found"),
+    [
+        (
+            "local-capsule-256/seed-0/metrics.json",
+            lambda m: m["maf"]["decisions"][1]["kinds"]["crack"].update(called=20),
+            "local-capsule-256/seed-0: decisions, maf, 0.05",
+        ),
+        (
+            "local-capsule-256/seed-0/metrics.json",
+            lambda m: m["neighbours"]["detection"]["f1_max"].update(value=0.99),
+            "local-capsule-256/seed-0: f1_max, neighbours",
+        ),
+        (
+            "local-capsule-256/seed-0/config.json",
+            lambda c: c.update(radius=1),
+            "local-capsule-256/seed-0: settings, but for size and seed",
+        ),
+        (
+            "local-selection/metrics.json",
+            lambda m: m["neighbours"][9].update(taken=not m["neighbours"][9]["taken"]),
+            "local-selection: settings chosen",
+        ),
+    ],
+)
+def test_a_changed_number_of_the_local_detector_is_found(tmp_path, file, change, found):
+    for name in ("local-selection", "local-capsule-256/seed-0"):
+        shutil.copytree(paper_root() / name, tmp_path / name)
+    assert failures_of_numbers(tmp_path) == []
+    edit_json(tmp_path / file, change)
+    assert found in failures_of_numbers(tmp_path)
+
+
+def failures_of_numbers(root: Path) -> list[str]:
+    write_manifest(root)
+    return failures(root)
+
+
 @pytest.mark.parametrize("damage", ["swap", "lose", "add"])
 def test_pictures_are_held_by_the_manifest(copy, damage):
     path = copy / FLOW / "samples.png"
