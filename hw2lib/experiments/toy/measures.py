@@ -59,7 +59,7 @@ def energy_distance(p: Tensor, q: Tensor) -> Tensor:
     Shapes:
         p: (n, members, d); q: (m, members, d) → (members,).
 
-    Source: Székely and Rizzo 2013.
+    Source: Székely and Rizzo 2013; book: eq-energy-distance.
     """
     p, q = p.transpose(0, 1), q.transpose(0, 1)
     return 2 * torch.cdist(p, q).mean((1, 2)) - _within(p) - _within(q)
