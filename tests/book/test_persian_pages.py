@@ -9,8 +9,9 @@ pytestmark = pytest.mark.book
 # Names of methods, of quantities known by their letters, of data, programs, devices and the other edition.
 # Everything else stands in code, in a formula, or in brackets after its term. A letter alone is a symbol.
 NAMES = set(
-    "CycleGAN PatchGAN pix2pix GAN MADE MAF IAF RealNVP NICE TarFlow VAE PCA PaDiM U-Net ResNet "
-    "Inception Adam AUROC ROC ELBO NLL KL KID FID MSE PSNR SSIM L1 L2 "
+    "CycleGAN PatchGAN pix2pix GAN MADE MAF IAF RealNVP NICE TarFlow VAE U-Net ResNet "
+    "PCA PaDiM PatchCore CFLOW FastFlow CutPaste anomalib ImageNet "
+    "Inception Adam AUROC ROC AUPRO AUPIMO F1 ELBO NLL KL KID FID MSE PSNR SSIM L1 L2 "
     "MVTec AD apple2orange JPEG JSON PDF pdf ipynb md losses.csv hw2 CC BY MIT NVIDIA H200 CPU GPU bfloat16 "
     "ConvTranspose2d slogdet sympy torch PyTorch Fabric Lightning Jupyter nbval JavaScript English".split()
 )
