@@ -81,10 +81,11 @@ def stage(stored: bool) -> None:
     icon = synthetic_capsules(64, train=1).train[0].permute(1, 2, 0).numpy()
     Image.fromarray(icon).save(static / "favicon.ico")
     mathjax = ROOT / "node_modules" / "mathjax" / "es5"
-    (static / "mathjax").mkdir()
-    shutil.copy(mathjax / "tex-chtml.js", static / "mathjax")
-    shutil.copytree(mathjax / "output" / "chtml", static / "mathjax" / "output" / "chtml")
-    shutil.copytree(mathjax / "input" / "tex", static / "mathjax" / "input" / "tex")
+    for part in ("startup.js", "core.js", "input/tex.js", "output/chtml.js", "a11y/assistive-mml.js"):
+        (static / "mathjax" / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(mathjax / part, static / "mathjax" / part)
+    for part in ("input/tex", "output/chtml"):
+        shutil.copytree(mathjax / part, static / "mathjax" / part)
 
 
 def merge(base: dict, over: dict) -> dict:
@@ -102,6 +103,15 @@ def configure(language: str) -> tuple[Path, Path]:
     overlay = ROOT / "book" / f"config.{language}.yml"
     if overlay.exists():
         config = merge(config, yaml.safe_load(overlay.read_text("utf-8")))
+    if (repository := config["repository"])[
+        "url"
+    ]:  # Jupyter Book drops these where a theme's options are set
+        config["sphinx"]["config"]["html_theme_options"] |= {
+            "repository_url": repository["url"],
+            "repository_branch": repository["branch"],
+            "path_to_docs": f"editions/{language}",
+            "launch_buttons": config["launch_buttons"],
+        }
     folder = BUILD / language
     shutil.rmtree(folder, ignore_errors=True)  # Sphinx leaves the pages of removed sources behind
     folder.mkdir(parents=True)

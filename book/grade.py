@@ -30,6 +30,7 @@ from xml.etree import ElementTree
 import nbformat
 from pairs import facts, read_source, read_stored
 from pictures import LIVE, tolerance
+from seal import read_seals, reworded
 
 from hw2lib.claims import MIME, ClaimResult, load_ledger
 from hw2lib.jobs.verify import verify
@@ -162,6 +163,8 @@ def claim_row(entry: dict, stored: tuple[int, ClaimResult] | None, failed: dict[
         problem = f"the stored values do not fit the evidence of claims.yml: {error}"
         return Row("claims", entry["id"], f"cell {number} of {entry['notebook']}", (problem,))
     found = [text for n, text in failed.items() if n in (-1, number)]
+    if langs := reworded(entry, read_seals()):
+        found.append(f"its words in {' and '.join(langs)} are not those that were sealed; see book/seal.py")
     compared = f"{result.verdict.value}: {evidence} (cell {number} of {entry['notebook']})"
     return Row("claims", entry["id"], compared, tuple(found))
 

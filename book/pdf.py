@@ -50,8 +50,9 @@ PAGE = """<!doctype html>
 <title>{title}</title>{links}
 <style>@page {{ @bottom-center {{ content: counter(page, {digits}); font: 9pt Vazirmatn, sans-serif; }} }}
 .contents a::after {{ counter-reset: number var(--page, 0); content: counter(number, {digits}); }}</style>
-<script>window.MathJax = {{options: {{enableMenu: false, ignoreHtmlClass: "never",
-  processHtmlClass: "math"}}}}</script><script defer src="{mathjax}"></script></head>
+<script>window.MathJax = {{loader: {{load: ["input/tex", "output/chtml"]}},
+  options: {{enableMenu: false, ignoreHtmlClass: "never", processHtmlClass: "math"}}}}</script>
+<script defer src="{mathjax}"></script></head>
 <body class="paper">
 <section class="cover"><p class="title">{title}</p><p>{about}</p><p>{author}</p></section>
 <nav class="contents"><p class="title">{contents}</p>{entries}</nav>
@@ -163,7 +164,7 @@ def document(lang: str) -> str:
         title=config["title"],
         author=config["author"],
         links="".join(map(str, sheets)),
-        mathjax=(folder / "_static/mathjax/tex-chtml.js").as_uri(),
+        mathjax=(folder / "_static/mathjax/startup.js").as_uri(),
         entries="\n".join(entries),
         articles="\n".join(articles),
         **WORDS[lang],

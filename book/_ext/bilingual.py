@@ -9,8 +9,10 @@ import json
 import os
 import re
 import subprocess
+from itertools import chain
 from pathlib import Path
 
+import nbformat
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from claimbox import claim_markdown
@@ -21,6 +23,7 @@ from hw2lib.bilingual import EDITIONS
 from hw2lib.claims import MIME, ClaimResult, load_ledger
 from hw2lib.figures import explore
 
+TECHNICAL = nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.comment
 DIRECTION = {"fa": "rtl", "en": "ltr"}
 MIRRORED = "\n/* mirrored by rtlcss */\n"
 BREAK = re.compile(r"^\+\+\+[ \t]*(\{.*\})?[ \t]*$", re.M)
@@ -35,8 +38,27 @@ INTERFACE = json.loads((Path(__file__).parent / "interface_fa.json").read_text("
 WIDGET = re.compile(r'class="explorable" data-widget="(\w+)"')
 # What the themes write into their templates, past all catalogues.
 UNTRANSLATED = re.compile(r'(?<=\s)((?:title|aria-label)=")([^"]+)(")')
+# A button that shows words goes by these: speech input finds no button by words that its name lacks.
+NAMED_TWICE = re.compile(
+    r'(<(?:button class="btn search-button-field|summary)\b[^>]*?) aria-label="[^"]*"'
+    r'|(<i class="theme-switch [^>]*?) +title="[^"]*"'
+)
+# docutils calls the references a list and none of them an item.
+ROLE = ' role="list" class="citation-list"'
+# Latin words with what stands between them.
+WORD = "[A-Za-z][A-Za-z0-9]*(?:[.-][A-Za-z0-9]+)*"
+LATIN = re.compile(rf"({WORD}(?:[ ,.'’/&+-]+{WORD})*)")
 # Zero-width non-joiner, tatweel and diacritics do not count in a search.
 UNSEEN = "\u200c\u0640\u064b-\u065f\u0670"
+# The first cell of a download, for machines such as Colab's.
+INSTALL = """\
+# Fetch and install the book's package where it is not there yet, as on Colab
+import importlib.util, sys
+if importlib.util.find_spec("hw2lib") is None:
+    !git clone --quiet --depth 1 {address} hw2
+    %pip install --quiet --editable hw2
+    sys.path.insert(0, "hw2")
+"""
 
 
 def keep(tags: list[str], language: str) -> bool:
@@ -125,6 +147,17 @@ def describe_pictures(app, doctree, docname: str) -> None:
                 image["alt"] = OPENING.match(caption.astext().strip())[0]
 
 
+def mark_english(app, doctree, docname: str) -> None:
+    """English words on a Persian page are read aloud, and hyphenated, as English."""
+    if app.config.language != "fa" or app.builder.format != "html":
+        return
+    for text in list(doctree.findall(nodes.Text)):
+        if not isinstance(text.parent, TECHNICAL) and len(parts := LATIN.split(text)) > 1:
+            marked = [nodes.inline("", word, classes=["language-en"]) for word in parts[1::2]]
+            kept = [nodes.Text(part) for part in parts[::2]]
+            text.parent.replace(text, [*chain(*zip(kept, marked, strict=False)), kept[-1]])
+
+
 def place_widgets(app, doctree) -> None:
     """A widget stands above its caption, where the picture is that it takes the place of."""
     for raw in [found for found in doctree.findall(nodes.raw) if WIDGET.search(found.astext())]:
@@ -153,13 +186,19 @@ def finish(app, exception) -> None:
     for page in out.rglob("*.html"):
         text = page.read_text("utf-8")
         new = re.sub(r"<html\b(?![^>]*\bdir=)", f'<html dir="{DIRECTION[language]}"', text, count=1)
-        new = THEBE.sub("", new)
+        new = NAMED_TWICE.sub(r"\1\2", THEBE.sub("", new)).replace(ROLE, ' class="citation-list"')
         new = UNTRANSLATED.sub(lambda found: found[1] + words.get(found[2], found[2]) + found[3], new)
         if new != text:
             page.write_text(new, "utf-8")
-    for notebook in (out / "_sources").rglob("*.ipynb"):
-        text = edition_notebook(notebook.read_text("utf-8"), language, app.config.bilingual_claims)
-        notebook.write_text(text, "utf-8")
+    address = app.config.html_theme_options.get("repository_url")
+    for path in (out / "_sources").rglob("*.ipynb"):
+        notebook = json.loads(
+            edition_notebook(path.read_text("utf-8"), language, app.config.bilingual_claims)
+        )
+        if address:
+            cell = nbformat.v4.new_code_cell(INSTALL.format(address=address), id="install")
+            notebook["cells"].insert(0, cell)
+        path.write_text(json.dumps(notebook, ensure_ascii=False), "utf-8")
     for page in (out / "_sources").rglob("*.md"):
         page.write_text(edition_markdown(page.read_text("utf-8"), language).lstrip("\n"), "utf-8")
 
@@ -219,6 +258,7 @@ def setup(app) -> dict:
     app.connect("source-read", read_source)
     app.connect("doctree-read", place_widgets)
     app.connect("doctree-resolved", describe_pictures)
+    app.connect("doctree-resolved", mark_english, priority=900)
     # Before the theme drops components that render empty.
     app.connect("html-page-context", page_context, priority=100)
     app.connect("html-page-context", load_widgets)

@@ -26,6 +26,7 @@ LEFTOVERS |= {"$recycle.bin", "system volume information", "lost+found"}
 NOTES = {".csv", ".html", ".json", ".log", ".md", ".pdf", ".sha256", ".txt", ".xml", ".yaml", ".yml"}
 _MODES = {"1", "L", "La", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
 _MODES |= {"I", "I;16", "I;16B", "I;16L"}
+_SRGB_GAMMA = 1 / 2.2
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 258, 262, 0
 
 
@@ -129,17 +130,33 @@ def _ambiguous(image: Image.Image) -> str | None:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """The colours that the image's own profile stands for; a profile that is damaged is passed over."""
-    if image.mode not in ("RGB", "CMYK") or not image.info.get("icc_profile"):
+    """The colours that the image's own profile or gamma stands for; a damaged profile is passed over."""
+    gamma = image.info.get("gamma", _SRGB_GAMMA) if "srgb" not in image.info else _SRGB_GAMMA
+    profiled, curved = image.info.get("icc_profile"), abs(gamma / _SRGB_GAMMA - 1) > 0.02
+    if not (profiled or curved) or image.mode.startswith("I"):
         return image
+    transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
+    alpha = image.convert("RGBA").getchannel("A") if transparent else None
+    shown = (
+        image if image.mode in ("L", "RGB", "CMYK") else image.convert("L" if image.mode == "LA" else "RGB")
+    )
     try:
-        profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
-        if "srgb" in ImageCms.getProfileDescription(profile).lower():
-            return image
-        srgb = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB") or image
+        if profiled:
+            profile = ImageCms.ImageCmsProfile(BytesIO(profiled))
+            if "srgb" in ImageCms.getProfileDescription(profile).lower():
+                return image
+            srgb = ImageCms.createProfile("sRGB")
+            shown = ImageCms.profileToProfile(shown, profile, srgb, outputMode="RGB") or shown
+        else:  # of a PNG: light = value^(1/gamma)
+            curve = [round(255 * (level / 255) ** (_SRGB_GAMMA / gamma)) for level in range(256)]
+            shown = shown.point(curve * len(shown.getbands()))
     except (ImageCms.PyCMSError, OSError):
         return image
+    shown.info.pop("transparency", None)
+    if alpha is not None:
+        shown = shown.convert("RGB")
+        shown.putalpha(alpha)
+    return shown
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -119,7 +119,7 @@ def detection(
         ax.axvline(value, color=style.COLORS["anomalous"], lw=1.2, ls="--", label=label)
     ax.axvline(0.5, color=style.COLORS["reference"], lw=1, ls=":", label=localize(_CHANCE, lang))
     ax.set_yticks(range(len(rows)), [name for name, _, _ in rows])
-    ax.set(xlabel=localize(_AUROC, lang), xlim=(0.35, 1.0))
+    ax.set(xlabel=localize(_AUROC, lang), xlim=(0.35, 1.01))
     ax.invert_yaxis()
     fig.legend(loc="outside upper center", ncols=2)
     return fig

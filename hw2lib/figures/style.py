@@ -23,7 +23,14 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import (
+    FixedFormatter,
+    Formatter,
+    FuncFormatter,
+    LogFormatter,
+    NullFormatter,
+    ScalarFormatter,
+)
 
 from hw2lib.bilingual import EDITIONS, LANGUAGES, Text, Words, localize
 
@@ -104,7 +111,7 @@ def bilingual(draw: Callable[..., Figure] | None = None, *, photographs: bool = 
     """Make a function that draws one edition's figure into one that shows both.
 
     The function takes ``lang`` as its last parameter and returns a Figure; it is called in the edition's
-    fonts, and linear axes get the edition's digits afterwards. Called without ``lang``, what it becomes
+    fonts, and axes get the edition's digits afterwards. Called without ``lang``, what it becomes
     gives a :class:`Picture`; with ``lang``, the Figure of that edition, to look into.
 
     Args:
@@ -163,10 +170,9 @@ def digits(text: object, lang: str) -> str:
 
 
 def finish(fig: Figure, lang: str) -> Figure:
-    """Put the edition's digits on all linear axes, cells and legends, and detach the figure from pyplot.
+    """Put the edition's digits on all axes, cells and legends, and detach the figure from pyplot.
 
-    Powers on logarithmic axes are mathematics and stay as they are. A detached figure is shown once,
-    by the cell that returns it.
+    A detached figure is shown once, by the cell that returns it.
     """
     if lang == "fa":
         for ax in fig.axes:
@@ -204,9 +210,26 @@ def _persian_number(text: str) -> str:
     return digits(text, "fa").replace("%", "٪") if _NUMBER.fullmatch(text) else text
 
 
+class _PersianPowers(Formatter):
+    """The labels of a logarithmic axis, formulas such as ``10^{-2}``, with Persian digits in them."""
+
+    def __init__(self, labels: Formatter) -> None:
+        self._labels = labels
+
+    def set_locs(self, locs: Any) -> None:
+        self._labels.set_locs(locs)  # which of the minor ticks are labelled depends on how many there are
+
+    def __call__(self, value: float, position: int | None = None) -> str:
+        return self._labels(value, position).translate(_PERSIAN_DIGITS)
+
+
 def _persian_ticks(axis: Axis) -> None:
+    if isinstance(minor := axis.get_minor_formatter(), LogFormatter):
+        axis.set_minor_formatter(_PersianPowers(minor))
     match formatter := axis.get_major_formatter():
-        case ScalarFormatter() if not isinstance(axis.get_major_locator(), LogLocator):
+        case LogFormatter():
+            axis.set_major_formatter(_PersianPowers(formatter))
+        case ScalarFormatter():
             axis.set_major_formatter(FuncFormatter(lambda value, _: digits(_short(value), "fa")))
             axis.set_minor_formatter(NullFormatter())
         case (

@@ -1,18 +1,21 @@
 """Train a local detector on a folder of normal images, keep it, and judge it on a test set."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from hw2lib.anomaly.local import LocalConfig, LocalDetector, top_mean
-from hw2lib.anomaly.local.densities import Report, silent
+from hw2lib.anomaly.local.densities import ConditionalFlow, Report, silent
 from hw2lib.anomaly.local.pixels import pixel_maps
 from hw2lib.data import MVTecCategory
 from hw2lib.data.folder_images import load_images, normal_images_in, shape_for
-from hw2lib.runs.checkpoint import load_tensors, save_weights
+from hw2lib.errors import UserError
+from hw2lib.runs.checkpoint import check_tensors, load_tensors, save_weights
 from hw2lib.runs.folder import begin, data_facts, holding_folder, write_csv, write_json
 from hw2lib.schema import read_json
 from hw2lib.statistics import intervals_per_defect
@@ -73,12 +76,71 @@ def train_local(
 
 
 def load_local(run: Path, device: str = "auto") -> LocalDetector:
-    """The detector that a run has kept; UserError if the folder holds none."""
-    path = run / "config.json"
+    """The detector that a run has kept.
+
+    Raises:
+        UserError: the folder holds none, or what it holds does not fit its settings or is not finite.
+    """
+    path, place = run / "config.json", run / DETECTOR
     config = validated(LocalConfig, read_json(path), f"{path}:")
-    tensors = load_tensors(run / DETECTOR)
+    tensors = load_tensors(place)
+    check_tensors(place, tensors, _expected(place, config, tensors))
+    for name, value in tensors.items():
+        if name.rpartition(".")[2] in ("spread", "scale", "offset") and not bool((value > 0).all()):
+            raise UserError(f"{place}: {name} holds a scale that is not positive")
     shape = [side * config.cell for side in tensors["inside"].shape]
-    return LocalDetector(config, shape).restore(tensors).to(resolve_device(device))
+    try:
+        return LocalDetector(config, shape).restore(tensors).to(resolve_device(device))
+    except RuntimeError as error:  # degrees of a MADE
+        raise UserError(f"{place}: holds the weights of another model") from error
+
+
+def _expected(path: Path, config: LocalConfig, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a detector of these settings holds, as tensors of the right shapes and types.
+
+    The cells that are looked at, the number of normal images and of axes that are kept are as they are found.
+    """
+    inside = found.get("inside", torch.empty(0))
+    side = max(1, round(config.size / config.cell))
+    if inside.dtype != torch.bool or inside.ndim != 2 or not inside.any() or max(inside.shape) != side:
+        raise UserError(f"{path}: inside is no map of the cells of images of {config.size} pixels")
+    box = tuple(int(used[-1] - used[0]) + 1 for used in (inside.any(k).nonzero() for k in (1, 0)))
+    cells, axes = int(inside.sum()), 2 * config.directions * len(config.widths) + 3
+
+    def sized(name: str, dimension: int, least: int) -> int:
+        value = found.get(name, torch.empty(0))
+        return max(least, value.shape[dimension]) if value.ndim > dimension else least
+
+    if sized("mean", 0, 0) != axes:
+        raise UserError(f"{path}: mean is not that of the {axes} features of the settings")
+    held_out = sized("normal_scores", 0, 2)
+    shapes = {"inside": (*inside.shape,), "mean": (axes,), "spread": (axes,)}
+    shapes |= {"normal_map": (*inside.shape,), "normal_scores": (held_out,)}
+    flow: dict[str, Tensor] = {}
+    for name in config.densities:
+        at = f"densities.{name}."
+        shapes |= {f"calibrations.{name}.{part}": () for part in ("lowest", "offset")}
+        shapes |= {f"calibrations.{name}.{part}": box for part in ("scale", "threshold")}
+        if name == "neighbours":
+            images = sized(f"{at}bank", 0, config.neighbours + 1)
+            shapes |= {f"{at}whiten": (axes, axes), f"{at}bank": (images, *box, axes)}
+        elif name == "gaussian":
+            shapes |= {f"{at}mean": (cells, axes), f"{at}factor": (cells, axes, axes)}
+        else:
+            kept, context = min(axes, sized(f"{at}whiten", 1, 1)), 4 * config.frequencies
+            shapes |= {f"{at}whiten": (axes, kept), f"{at}place": (cells, context)}
+            biases = {f"{at}flow.blocks.{k}.hidden.{j}.bias": n for k in range(min(config.transforms, 2**10))
+                      for j, n in enumerate(config.hidden_features)}  # fmt: skip
+            wrong = [name for name, n in biases.items() if sized(name, 0, 0) != n]
+            if wrong or f"{at}flow.blocks.{config.transforms}._extra_state" in found:
+                raise UserError(f"{path}: holds the flow of another model than that of the settings")
+            made = ConditionalFlow(config, inside).build(kept, context)
+            flow = {f"{at}flow.{name}": value for name, value in made.state_dict().items()}
+    types = {"inside": torch.bool, "densities.neighbours.bank": torch.float16}
+    return flow | {
+        name: torch.empty(shape, dtype=types.get(name, torch.float32), device="meta")
+        for name, shape in shapes.items()
+    }
 
 
 @holding_folder

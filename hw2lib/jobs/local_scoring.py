@@ -70,6 +70,8 @@ def score_images(
     found = [(root, path) for entry in data for root, path in _files(entry)]
     if maps is not None:
         picture_places([(path, path.relative_to(root)) for root, path in found], maps, force)
+        for root, path in found:  # all inputs before the first output
+            load_images([path], detector.shape, root)
     for start in range(0, len(found), BATCH):
         part = found[start : start + BATCH]
         for root in dict.fromkeys(root for root, _ in part):
@@ -77,6 +79,8 @@ def score_images(
             loaded = load_images(paths, detector.shape, root)
             cells = detector.maps(loaded.images)
             scores = detector.scores(cells)
+            if not np.isfinite(scores).all():
+                raise UserError(f"{run}: its detector makes scores that are no numbers")
             for k, file in enumerate(loaded.files):
                 p = float(detector.p_values(scores[k : k + 1])[0])
                 decision = "defect" if p <= alarm_rate else "normal"

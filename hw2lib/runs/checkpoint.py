@@ -123,7 +123,7 @@ def load_checkpoint(out: Path, state: TrainingState) -> None:
         first = error.errors()[0]
         place = ".".join(str(part) for part in (PROGRESS, *first["loc"]))
         raise UserError(f"{path}: {place}: {first['msg']}") from error
-    _check(path, tensors, _expected(tensors, state, begun=bool(progress.epoch or progress.step)))
+    check_tensors(path, tensors, _expected(tensors, state, begun=bool(progress.epoch or progress.step)))
     for part, network in state.networks.items():
         _take(path, bare(network), _below(tensors, part))
     for part, optimizer in state.optimizers.items():
@@ -252,7 +252,7 @@ def _expected(found: Mapping[str, Tensor], state: TrainingState, begun: bool) ->
     return expected
 
 
-def _check(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     """UserError for the first tensor that is missing, too many, of another shape or type, or not finite."""
     for name in (*sorted(expected.keys() - found.keys()), *sorted(found.keys() - expected.keys())):
         raise UserError(f"{path}: {'lacks' if name in expected else 'holds, beside the model,'} {name}")
@@ -278,7 +278,7 @@ def _finite(value: Tensor) -> bool:
 
 
 def _load_weights(path: Path, tensors: Mapping[str, Tensor], module: nn.Module) -> None:
-    _check(path, tensors, bare(module).state_dict())
+    check_tensors(path, tensors, bare(module).state_dict())
     _take(path, bare(module), tensors)
 
 

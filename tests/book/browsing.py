@@ -5,7 +5,7 @@ import json
 from selenium.webdriver.support.ui import WebDriverWait
 
 DIRECTION = {"fa": "rtl", "en": "ltr"}
-WIDTHS = {"phone": (390, 844), "desktop": (1280, 900)}
+WIDTHS = {"phone": (390, 844), "desktop": (1400, 900)}
 SECONDS = 30
 # Resolves when formulas are set and fonts are there.
 READY = """
@@ -43,6 +43,22 @@ for (const box of document.querySelectorAll('.cell_output .output')) {
 const root = document.scrollingElement;
 if (root.scrollWidth > innerWidth + 1) out.push(`the page is ${root.scrollWidth} wide`);
 return out.slice(0, 5);
+"""
+# What keeps people out, by axe-core; boxes that scroll get their tab stop a moment after the window's change.
+BARRIERS = """
+const [rules, done] = arguments;
+const boxes = 'pre, figure, .pst-scrollable-table-container, mjx-container[display=true]';
+const reached = () => [...document.querySelectorAll(boxes)]
+    .every(e => e.tabIndex >= 0 || e.scrollWidth <= e.clientWidth);
+const look = tries => !reached() && tries ? setTimeout(look, 50, tries - 1)
+  : axe.run({resultTypes: ['violations'], ...rules && {runOnly: rules}}).then(found => done(found.violations
+      .filter(v => ['serious', 'critical'].includes(v.impact))
+      .flatMap(v => v.nodes.slice(0, 5).map(n => `${v.id}: ${n.target} ${n.html.slice(0, 100)}`))));
+look(20);
+"""
+DARK = """
+document.head.appendChild(document.createElement('style')).textContent = '* { transition: none !important }';
+document.documentElement.dataset.theme = 'dark';
 """
 
 

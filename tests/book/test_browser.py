@@ -1,10 +1,15 @@
-"""The built site in a real browser: offline, right to left, mathematics, phone, search, dark mode."""
+"""The built site in a real browser: offline, right to left, formulas, phone, search, dark mode, axe-core."""
 
+import gzip
 from dataclasses import dataclass
-from urllib.parse import quote
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import pytest
 from browsing import (
+    BARRIERS,
+    DARK,
     DIRECTION,
     LAID_OUT,
     OVERFLOW,
@@ -16,7 +21,7 @@ from browsing import (
     set_window,
     wait,
 )
-from prose import NOTEBOOKS
+from prose import NOTEBOOKS, ROOT
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -24,6 +29,8 @@ from hw2lib.bilingual import localize
 from hw2lib.claims import SUBJECTS, Verdict, load_ledger, results, subject
 
 pytestmark = [pytest.mark.browser, pytest.mark.book, pytest.mark.slow]
+HEAVIEST = 1.5e6  # bytes of a page with all that it loads
+PACKED = {".html", ".css", ".js", ".ico", ".ttf"}  # sent compressed by the servers of static sites
 NARROW = (1200, 900)  # a laptop's window, in which a line of code of full length still shows
 FACTS = """
 const body = getComputedStyle(document.body);
@@ -43,6 +50,7 @@ class Visit:
     language: str
     facts: dict
     overflow: dict[str, list[str]]
+    barriers: dict[str, list[str]]
     requests: list[str]
     complaints: list[str]
 
@@ -50,7 +58,7 @@ class Visit:
 @pytest.fixture(scope="module")
 def visits(site, address, browser) -> dict[str, Visit]:
     """What the browser saw on every page of both editions."""
-    found = {}
+    found, axe = {}, (ROOT / "node_modules/axe-core/axe.min.js").read_text("utf-8")
     resize(browser, "desktop")
     for language in DIRECTION:
         for path in sorted((site / language).rglob("*.html")):
@@ -60,16 +68,21 @@ def visits(site, address, browser) -> dict[str, Visit]:
             requests(browser), complaints(browser)
             browser.get(f"{address}/{name}")
             browser.execute_async_script(READY)
-            overflow = {}
+            browser.execute_script(axe)
+            overflow, barriers = {}, {}
             for width in WIDTHS:
                 resize(browser, width)
                 browser.execute_async_script(LAID_OUT, WIDTHS[width][0])
                 overflow[width] = browser.execute_script(OVERFLOW)
+                barriers[width] = browser.execute_async_script(BARRIERS, None)
             for _ in range(0, browser.execute_script("return document.body.scrollHeight"), 800):
                 browser.execute_script("scrollBy(0, 800)")  # images are loaded when they come into view
             wait(browser, lambda b: b.execute_script("return [...document.images].every(i => i.complete)"))
             facts = browser.execute_script(FACTS)
-            found[name] = Visit(language, facts, overflow, requests(browser), complaints(browser))
+            browser.execute_script(DARK)
+            barriers["dark"] = browser.execute_async_script(BARRIERS, ["color-contrast"])
+            seen = requests(browser), complaints(browser)
+            found[name] = Visit(language, facts, overflow, barriers, *seen)
     return found
 
 
@@ -78,6 +91,23 @@ def test_no_request_leaves_the_site(visits, address):
     for name, visit in visits.items():
         outside = {u for u in visit.requests if not u.startswith((f"{address}/", "data:", "blob:"))}
         assert visit.requests and not outside, f"{name}: {outside}"
+
+
+@cache
+def weight(path: Path) -> int:
+    """Bytes of a file on its way to the reader."""
+    data = path.read_bytes()
+    return len(gzip.compress(data, 6) if path.suffix in PACKED else data)
+
+
+def test_no_page_is_heavy(visits, site):
+    """With its fonts and the pictures further down."""
+    weights = {}
+    for name, visit in visits.items():
+        files = {site / urlsplit(url).path[1:] for url in visit.requests if url.startswith("http")}
+        weights[name] = sum(map(weight, files))
+    assert min(weights.values()) > 1e5, "scripts and styles are counted"
+    assert {name: value for name, value in weights.items() if value > HEAVIEST} == {}
 
 
 def test_console_is_quiet(visits):
@@ -108,6 +138,12 @@ def test_images_and_fonts_arrive(visits):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_sticks_out(visits, width):
     assert {name: v.overflow[width] for name, v in visits.items() if v.overflow[width]} == {}
+
+
+@pytest.mark.parametrize("look", [*WIDTHS, "dark"])
+def test_nothing_keeps_a_reader_out(visits, look):
+    """By the rules of axe-core whose breach is serious or critical; in dark colours those of contrast."""
+    assert {name: v.barriers[look] for name, v in visits.items() if v.barriers[look]} == {}
 
 
 @pytest.mark.parametrize("language", DIRECTION)

@@ -10,6 +10,7 @@ import grade
 import jupytext
 import nbformat
 import pytest
+import seal
 from nbclient import NotebookClient
 
 from hw2lib.bilingual import EDITIONS
@@ -63,6 +64,11 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text("utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), "utf-8")
+
+
+@pytest.fixture(autouse=True)
+def sealed(monkeypatch):
+    monkeypatch.setattr(grade, "read_seals", lambda: {entry["id"]: seal.seal(entry) for entry in LEDGER})
 
 
 def rows(source: Path, failed: dict[int, str]) -> dict[str, grade.Row]:

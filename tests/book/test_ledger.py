@@ -1,8 +1,13 @@
 """The ledger of claims: complete in both languages, and only ever what the notebooks measured."""
 
+import copy
 import json
+import re
 
+import grade
 import pytest
+import seal
+from faults import fault
 from prose import ROOT
 from typer.testing import CliRunner
 
@@ -38,6 +43,41 @@ def test_claim_is_told_in_both_languages(entry):
     for part in {"statement", "check", "evidence"} & entry.keys():
         assert set(entry[part]) == {"fa", "en"}
         assert all(text.strip().endswith(".") for text in entry[part].values())
+
+
+@pytest.mark.parametrize("entry", LEDGER, ids=lambda entry: entry["id"])
+def test_a_claim_has_the_words_that_were_sealed(entry):
+    """After a change of both languages: python book/seal.py"""
+    assert seal.reworded(entry, seal.read_seals()) == ()
+
+
+@fault(
+    "record",
+    "the statement of a claim in one language alone",
+    "a word of the English, or of the Persian, statement, evidence or condition is changed",
+    "A test names the claim, its row of `make grade` is red, and it is sealed again by name only.",
+)
+@pytest.mark.parametrize("lang", ["fa", "en"])
+@pytest.mark.parametrize("part", ["statement", "check", "evidence", "conditions"])
+def test_a_claim_reworded_in_one_language_is_found(tmp_path, monkeypatch, part, lang):
+    ledger = copy.deepcopy(LEDGER)
+    entry = next(e for e in ledger if part in e)
+    holder = next(iter(entry[part].values()))[True] if part == "conditions" else entry[part]
+    holder[lang] += " Not."
+    assert seal.reworded(entry, seal.read_seals()) == (lang,)
+    result = results()[entry["id"]]
+    row = grade.claim_row(entry, (0, result), {})
+    assert not row.reproduced and lang in row.differences[-1]
+    sealed = tmp_path / "claims.sha256"
+    sealed.write_bytes(seal.SEALS.read_bytes())
+    monkeypatch.setattr(seal, "SEALS", sealed)
+    monkeypatch.setattr(seal, "read_seals", lambda read=seal.read_seals: read(sealed))
+    monkeypatch.setattr(seal, "load_ledger", lambda: ledger)
+    with pytest.raises(SystemExit, match=f"{re.escape(entry['id'])}: only changed in {lang}"):
+        seal.main([])
+    assert sealed.read_bytes() == (ROOT / "book" / "claims.sha256").read_bytes()
+    seal.main([entry["id"]])
+    assert seal.reworded(entry, seal.read_seals()) == ()
 
 
 def test_first_chapters_are_checked():

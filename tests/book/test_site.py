@@ -227,7 +227,7 @@ def test_the_front_page_counts_the_verdicts(site, language):
 
 def shown_caption(text: str, name: str) -> str:
     """The words under a figure of a page, without its number."""
-    found = re.search(rf'id="{name}".*?<span class="caption-text">(.*?)</span>', text, re.S)
+    found = re.search(rf'id="{name}".*?<span class="caption-text">(.*?)</span>(?=<a |</p>)', text, re.S)
     return html.unescape(re.sub(r"<[^>]+>", "", found[1]))
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -83,6 +84,30 @@ def test_seaborn_takes_house_colours_fonts_and_digits():
     assert left.xaxis.label.get_family()[0] == "Vazirmatn"
     left, right = drawn(lang="en").axes
     assert labels(left.xaxis) == ["1", "2"] and [t.get_text() for t in right.texts] == ["0.25", "-1"]
+
+
+def test_logarithmic_axes_have_the_digits_of_the_edition():
+    """Powers too, and the labels between them where an axis spans less than a power of ten."""
+
+    @style.bilingual
+    def drawn(lang):
+        fig, (powers, little, signed) = plt.subplots(1, 3)
+        powers.loglog([1e-3, 1e3], [1, 1e6])
+        little.semilogy([1, 2], [2, 9])
+        signed.plot([-1000, 1000])
+        signed.set_yscale("symlog")
+        return fig
+
+    shown = {}
+    for lang in ("fa", "en"):
+        axes = drawn(lang=lang).axes
+        shown[lang] = [t.get_text() for ax in axes for t in ax.get_yticklabels(which="both")]
+        shown[lang] += labels(axes[0].xaxis)
+    persian, english = shown["fa"], shown["en"]
+    assert "$\\mathdefault{۱۰^{−۱}}$" in persian and "$\\mathdefault{10^{-1}}$" in english
+    assert any("times" in text for text in persian)
+    assert [text.translate(str.maketrans("۰۱۲۳۴۵۶۷۸۹−", "0123456789-")) for text in persian] == english
+    assert not re.search("[0-9]", "".join(persian))
 
 
 @pytest.mark.parametrize("lang, word", [("fa", "شیب ۳"), ("en", "slope 3")])

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -270,21 +271,76 @@ def test_the_first_picture_of_a_phones_jpeg_is_read(tmp_path):
     assert abs(int(read_rgb(tmp_path / "a.jpg", None).mean()) - 200) <= 2
 
 
+@pytest.fixture
+def exchanged() -> bytes:
+    """A profile in which red and blue are exchanged."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = profile.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+    for old, new in ((b"rXYZ", b"?XYZ"), (b"bXYZ", b"rXYZ"), (b"?XYZ", b"bXYZ")):
+        profile = profile.replace(old, new, 1)
+    return profile
+
+
 @fault(
     "image",
     "A picture whose numbers stand for other colours than those of sRGB.",
     "A profile in which red and blue are exchanged is embedded in a picture.",
     "Its colours are converted as a viewer does; an sRGB profile or a damaged one changes nothing.",
 )
-def test_an_embedded_profile_is_applied(tmp_path):
+def test_an_embedded_profile_is_applied(tmp_path, exchanged):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    exchanged = srgb.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
-    for old, new in ((b"rXYZ", b"?XYZ"), (b"bXYZ", b"rXYZ"), (b"?XYZ", b"bXYZ")):
-        exchanged = exchanged.replace(old, new, 1)
     picture = Image.new("RGB", (4, 4), (200, 60, 30))
     for profile, expected in ((exchanged, (30, 60, 200)), (srgb, (200, 60, 30)), (b"none", (200, 60, 30))):
         picture.save(tmp_path / "a.png", icc_profile=profile)
         assert np.abs(read_rgb(tmp_path / "a.png", None)[0, 0].astype(int) - expected).max() <= 3
+
+
+@fault(
+    "image",
+    "A picture with transparency, or with a palette, whose numbers stand for other colours.",
+    "The profile in which red and blue are exchanged, in an RGBA and two palette pictures.",
+    "Its colours are converted as a viewer does, and what was transparent stays so.",
+)
+@pytest.mark.parametrize("mode", ["RGBA", "P", "PA"])
+def test_a_profile_is_applied_in_every_mode(tmp_path, exchanged, mode):
+    colours = Image.new("RGBA", (4, 4), (200, 60, 30, 255))
+    colours.putpixel((3, 3), (200, 60, 30, 0))
+    if mode == "RGBA":
+        colours.save(tmp_path / "a.png", icc_profile=exchanged)
+    else:
+        transparent = {"transparency": bytes([255, 0])} if mode == "PA" else {}
+        palette = Image.new("P", (4, 4), 0)
+        palette.putpalette([200, 60, 30] * 2)
+        palette.putpixel((3, 3), 1)
+        palette.save(tmp_path / "a.png", icc_profile=exchanged, **transparent)
+    shown = read_rgb(tmp_path / "a.png", None).astype(int)
+    assert np.abs(shown[0, 0] - (30, 60, 200)).max() <= 3
+    assert mode == "P" or (shown[3, 3] == 0).all()
+
+
+@fault(
+    "image",
+    "A grey picture whose numbers stand for other lightnesses.",
+    "A PNG says in its chunk gAMA that its numbers are proportional to light; one says sRGB as well.",
+    "It is shown lighter, as a viewer does; where it says sRGB nothing changes.",
+)
+@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
+def test_the_gamma_of_a_png_is_applied(tmp_path, mode):
+    grey = Image.new("RGB", (4, 4), (128, 128, 128))
+    (grey.quantize(2) if mode == "P" else grey.convert(mode)).save(tmp_path / "a.png")
+    plain = (tmp_path / "a.png").read_bytes()
+    assert read_rgb(tmp_path / "a.png", None)[0, 0].tolist() == [128] * 3
+
+    def with_chunks(*chunks: tuple[bytes, bytes]) -> list[int]:
+        coded = b"".join(
+            len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4) for kind, data in chunks
+        )
+        (tmp_path / "a.png").write_bytes(plain[:33] + coded + plain[33:])  # behind the header
+        return read_rgb(tmp_path / "a.png", None)[0, 0].tolist()
+
+    light, usual = ((b"gAMA", value.to_bytes(4)) for value in (100_000, 45_455))
+    assert with_chunks(light) == [round(255 * (128 / 255) ** (1 / 2.2))] * 3
+    assert with_chunks(usual) == with_chunks(light, (b"sRGB", b"\0")) == [128] * 3
 
 
 @pytest.mark.parametrize("end", ["webp", "gif", "bmp", "ppm", "pgm", "jfif", "JPG", "PNG", "tiff"])

@@ -132,7 +132,8 @@ class Neighbours(LocalDensity):
         # ‖q − b‖² = ‖q‖² − 2 (q·b − ‖b‖²/2): the bracket is one product with one more axis.
         query = torch.cat([queries, queries.new_ones(n, cells, 1)], 2).transpose(0, 1)
         closest = queries.new_full((cells, n, len(self.bank)), -torch.inf)
-        reach = range(-self.config.radius, self.config.radius + 1)
+        radius = min(self.config.radius, max(self.bank.shape[1:3]))  # no cell is farther
+        reach = range(-radius, radius + 1)
         for i in (row + a for a in reach if 0 <= row + a < self.bank.shape[1]):
             for b in reach:
                 first, last = max(0, -column - b), min(cells, self.bank.shape[2] - column - b)
