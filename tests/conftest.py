@@ -1,5 +1,6 @@
 """Fixtures that several tests share: a tiny category in the folder layout of MVTec AD."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from PIL import Image
 
 # These tests multiply small matrices: a second thread waits more than it works.
 torch.set_num_threads(1)
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, which some of them send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Every run tries the same examples, however long one takes on a busy machine.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
