@@ -168,6 +168,20 @@ class _AblationMetrics(RootModel[dict[str, _Located]]):
     pass
 
 
+class _Place(_Part):
+    pixels: Whole
+    row: float
+    column: float
+    distance: float
+    on_defect: float
+
+
+class _PlacesMetrics(_Part):
+    defects: dict[str, _Place]
+    seconds: float
+    peak_memory_gb: float
+
+
 class _ReconstructionMetrics(_Part):
     nll: _Scored
     single: _Scored
@@ -236,6 +250,7 @@ _BY_JOB: dict[str, type[BaseModel]] = {
     "flow-reconstruction-": _ReconstructionMetrics,
     "local-capsule-": _LocalMetrics,
     "local-ablations-": _AblationMetrics,
+    "local-places-": _PlacesMetrics,
     "local-selection": _SelectionMetrics,
     "cyclegan-": CycleGANMetrics,
     "photographs-": _GridMetrics,
