@@ -103,9 +103,8 @@ def configure(language: str) -> tuple[Path, Path]:
     overlay = ROOT / "book" / f"config.{language}.yml"
     if overlay.exists():
         config = merge(config, yaml.safe_load(overlay.read_text("utf-8")))
-    if (repository := config["repository"])[
-        "url"
-    ]:  # Jupyter Book drops these where a theme's options are set
+    repository = config["repository"]
+    if repository["url"]:  # Jupyter Book drops these where a theme's options are set
         config["sphinx"]["config"]["html_theme_options"] |= {
             "repository_url": repository["url"],
             "repository_branch": repository["branch"],

@@ -28,6 +28,17 @@ def _row(ax: Axes, y: float, stops: Sequence[tuple[str, float, float]], color: s
         arrow(ax, (left + wide / 2, y), (right - width / 2, y), f"{a}->{b}", color, shrinkA=2, shrinkB=2)
 
 
+def _translations(
+    ax: Axes, y: float, stops: Sequence[tuple[str, float, float]], texts: Sequence[str], height: float = 1.0
+) -> None:
+    """A row whose every second stop is a generator, a node; the others are boxes with these texts."""
+    _row(ax, y, stops, _GENERATOR)
+    for name, x, _ in stops[1::2]:
+        node(ax, (x, y), f"${name}$", 0.34, _TINTS["generator"])
+    for (_, x, width), text in zip(stops[::2], texts, strict=True):
+        box(ax, (x, y), text, (width, height))
+
+
 _VAE: dict[str, Words] = {
     "vae": "VAE",
     "flow": Text("جریان", "flow"),
@@ -92,12 +103,8 @@ def two_cycles(lang: str) -> Figure:
     fig, ax = canvas(10.0, 7.2, 0.7)
     for y, (a, b), (first, second) in ((5.2, "xy", "GF"), (1.7, "yx", "FG")):
         there, back, judge = f"{first}({a})", f"{second}({first}({a}))", f"D_{b.upper()}"
-        for text, x, width in ((a, 1.0, 1.0), (there, 4.8, 1.3), (back, 8.7, 1.8)):
-            box(ax, (x, y), f"${text}$", (width, 0.7))
         stops = [(a, 1.0, 1.0), (first, 2.8, 0.68), (there, 4.8, 1.3), (second, 6.5, 0.68), (back, 8.7, 1.8)]
-        _row(ax, y, stops, _GENERATOR)
-        for name, x in ((first, 2.8), (second, 6.5)):
-            node(ax, (x, y), f"${name}$", 0.34, _TINTS["generator"])
+        _translations(ax, y, stops, [f"${text}$" for text in (a, there, back)], 0.7)
         arrow(ax, (1.0, y + 0.42), (8.7, y + 0.42), f"{a}~{back}", _CYCLE, -0.13, **_BOTH)
         label(ax, (4.85, y + 1.15), words["cycle"], color="#00694d")
         box(ax, (4.8, y - 1.25), f"${judge}$", (1.0, 0.64), _TINTS["discriminator"])
@@ -219,11 +226,8 @@ def measures_pipeline(lang: str) -> Figure:
     y = 5.0
     stops = [("x", 1.15, 2.0), ("G", 2.95, 0.68), ("G(x)", 4.9, 1.8), ("F", 6.85, 0.68)]
     stops.append(("F(G(x))", 8.9, 2.0))
-    _row(ax, y, stops, _GENERATOR)
-    for name, x in (("G", 2.95), ("F", 6.85)):
-        node(ax, (x, y), f"${name}$", 0.34, _TINTS["generator"])
-    for (name, x, width), word in zip(stops[::2], ("photograph", "translation", "back"), strict=True):
-        box(ax, (x, y), f"{words[word]}\n${name}$", (width, 1.0))
+    names = {"photograph": "x", "translation": "G(x)", "back": "F(G(x))"}
+    _translations(ax, y, stops, [f"{words[word]}\n${name}$" for word, name in names.items()])
     arrow(ax, (1.15, y + 0.52), (8.9, y + 0.52), "x~F(G(x))", _CYCLE, -0.1, **_BOTH)
     label(ax, (5.0, y + 1.25), words["cycle"], color="#00694d")
     box(ax, (4.9, 0.55), f"{words['target']}\n$y$", (3.0, 1.0))
@@ -254,20 +258,17 @@ def hidden_message(lang: str) -> Figure:
     fig, ax = canvas(10.4, 5.0, 0.74)
     y, low = 3.5, 0.9
     stops = [("x", 1.0, 1.7), ("G", 2.7, 0.68), ("z", 4.5, 1.7), ("F", 6.5, 0.68), ("F(z)", 8.9, 2.4)]
-    _row(ax, y, stops, _GENERATOR)
-    for (name, x, width), word in zip(stops[::2], ("summer", "winter", "rebuilt"), strict=True):
-        box(ax, (x, y), f"{words[word]}\n${name}$", (width, 1.0))
+    names = {"summer": "x", "winter": "z", "rebuilt": "F(z)"}
+    _translations(ax, y, stops, [f"{words[word]}\n${name}$" for word, name in names.items()])
     below = [("p", 4.5, 2.0), ("F", 6.5, 0.68), ("F(p(z))", 8.9, 2.4)]
     _row(ax, low, below, _GENERATOR)
-    for name, at in (("G", (2.7, y)), ("F", (6.5, y)), ("F", (6.5, low))):
-        node(ax, at, f"${name}$", 0.34, _TINTS["generator"])
+    node(ax, (6.5, low), "$F$", 0.34, _TINTS["generator"])
     arrow(ax, (4.5, y - 0.52), (4.5, low + 0.52), "z->p", _DISCRIMINATOR)
     box(ax, (4.5, low), f"{words['perturbation']}\n$p(z)$", (2.0, 1.0), _TINTS["discriminator"])
     box(ax, (8.9, low), "$F(p(z))$", (2.4, 1.0))
     arrow(ax, (8.9, y - 0.52), (8.9, low + 0.52), "F(z)~F(p(z))", _CYCLE, **_BOTH)
     label(ax, (8.8, (y + low) / 2), words["compare"], ha="right", color="#00694d")
-    for start, end in ((1.0, 4.4), (4.6, 8.9)):
-        name = "x->z" if end < 5 else "z->F(z)"
+    for name, start, end in (("x->z", 1.0, 4.4), ("z->F(z)", 4.6, 8.9)):
         ends = (start, y + 0.54), (end, y + 0.54)
         arrow(ax, *ends, f"message:{name}", style.COLORS["accent"], -0.2, ls=":", lw=2.0)
     label(ax, (4.5, y + 1.3), words["message"], color="#a0457a")

@@ -104,7 +104,7 @@ def _baselines(folder: Path) -> Iterator[Relation]:
     for method, metrics in run.metrics.items():
         table = run.scores.query("method == @method")
         yield from _areas(f"AUROC, {method}", metrics["auroc"], table, "score")
-    pixels = folder.parents[1] / "pixels-capsule" / folder.name
+    pixels = _root(folder) / "pixels-capsule" / folder.name
     if pixels.exists():  # the same detectors, recorded once more
         again = RecordedRun(pixels).metrics["pixel_auroc"]
         for method, metrics in run.metrics.items():
@@ -128,7 +128,7 @@ def _reconstruction(folder: Path) -> Iterator[Relation]:
 
 def _samples(folder: Path) -> Iterator[Relation]:
     run = RecordedRun(folder)
-    sheet = RecordedRun(folder.parents[1] / "maf-capsule" / folder.name).sample_sheet()[0]
+    sheet = RecordedRun(_root(folder) / "maf-capsule" / folder.name).sample_sheet()[0]
     sets = {"samples": sheet, "null": mean_with_noise(sheet, np.random.default_rng(run.seed))}
     for name, images in sets.items():
         total = float(block_means(images).var(0, ddof=1).sum())

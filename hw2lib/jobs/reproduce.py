@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hw2lib.anomaly.local.config import LocalConfig
+from hw2lib.data import MVTecCategory
 from hw2lib.data.source import load_capsules, load_pair
 from hw2lib.errors import UserError
 from hw2lib.runs.folder import commit, has_checkpoint, record
@@ -101,6 +102,11 @@ MAF_VARIANTS: dict[str, Callable[[MAFConfig], dict[str, object]]] = {
 }
 
 
+def _maf_job(name: str, seeds: tuple[int, ...]) -> Job:
+    run = partial(_maf, changed=MAF_VARIANTS[name])
+    return Job(seeds, "mvtec/capsule", RECORDED_FILES, run, seed_folders=True)
+
+
 def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
     category = load_capsules(data, config.size)
@@ -154,24 +160,25 @@ def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, 
     return run_flow_reconstruction(config, category, out, device)
 
 
+def _local_setting(
+    size: int, profile: str, seed: int, data: Path | None
+) -> tuple[LocalConfig, MVTecCategory]:
+    config = named_profile(profile, LOCAL_PROFILES).model_copy(update={"seed": seed})
+    if profile == "paper":
+        config = config.model_copy(update={"size": size})
+    return config, load_capsules(data, config.size)
+
+
 def _local(size: int, profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    config = _local_config(size, profile, seed)
-    return run_local(config, load_capsules(data, config.size), out, device)
+    return run_local(*_local_setting(size, profile, seed, data), out, device)
 
 
 def _local_ablations(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    config = _local_config(256, profile, seed)
-    return run_local_ablations(config, load_capsules(data, config.size), out, device)
+    return run_local_ablations(*_local_setting(256, profile, seed, data), out, device)
 
 
 def _local_places(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    config = _local_config(256, profile, seed)
-    return run_local_places(config, load_capsules(data, config.size), out, device)
-
-
-def _local_config(size: int, profile: str, seed: int) -> LocalConfig:
-    config = named_profile(profile, LOCAL_PROFILES).model_copy(update={"seed": seed})
-    return config.model_copy(update={"size": size}) if profile == "paper" else config
+    return run_local_places(*_local_setting(256, profile, seed, data), out, device)
 
 
 def _local_selection(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -242,16 +249,8 @@ def _cyclegan_job(
 
 JOBS = {
     "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
-    **{
-        name: Job(
-            (0,) if name.startswith("maf-capsule-un") else (0, 1, 2, 3, 4),
-            "mvtec/capsule",
-            RECORDED_FILES,
-            partial(_maf, changed=changed),
-            seed_folders=True,
-        )
-        for name, changed in MAF_VARIANTS.items()
-    },
+    **{name: _maf_job(name, (0, 1, 2, 3, 4)) for name in ("maf-capsule-end", "maf-capsule-three-layers")},
+    **{name: _maf_job(name, (0,)) for name in ("maf-capsule-unclipped", "maf-capsule-undequantized")},
     "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
     "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
     "likelihood-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", LIKELIHOOD_FILES, _likelihood),
