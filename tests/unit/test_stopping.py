@@ -64,12 +64,21 @@ def test_files_hold_no_number_that_is_none(tmp_path):
 # Being stopped and being killed
 
 
+@pytest.fixture
+def heeded(number):
+    """A signal that the tests' own starter, such as nohup, may have had ignored."""
+    before = signal.signal(number, signal.SIG_DFL)
+    yield
+    signal.signal(number, before)
+
+
 @fault(
     "training",
     "a terminal that is closed, a job that is ended",
     "SIGHUP and SIGTERM in a step, for every trainer",
     "The step is finished, a checkpoint is left, `--resume` goes on to the bit.",
 )
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_every_signal_to_stop_leaves_a_checkpoint(whole, tmp_path, model, number):
