@@ -188,6 +188,7 @@ def _local_selection(profile: str, seed: int, data: Path | None, out: Path, devi
 def _cyclegan(
     pair: str,
     changed: Mapping[str, object],
+    recorded: str,
     profile: str,
     seed: int,
     data: Path | None,
@@ -198,7 +199,7 @@ def _cyclegan(
     if resume:  # in the precision in which it was begun
         config = cyclegan_config(out)
     else:
-        config = named_profile(profile, CYCLEGAN_PROFILES)
+        config = named_profile(recorded if profile == "paper" else profile, CYCLEGAN_PROFILES)
         if profile == "paper":  # a quick run is too short to compile for
             config = gpu_settings(config, resolve_device(device))
         config = config.model_copy(update=changed)
@@ -228,7 +229,8 @@ def _toy(
 
 PAIRS = {"apple2orange": "apple2orange", "summer2winter": "summer2winter_yosemite"}
 
-# One thing each differs from cyclegan-apple2orange (book/protocol.yml: apple2orange-ablations, precision).
+# One thing each differs from cyclegan-apple2orange (book/protocol.yml: apple2orange-ablations, precision), and
+# from cyclegan-apple2orange-small (apple2orange-small).
 CYCLEGAN_VARIANTS: dict[str, dict[str, object]] = {
     "identity-0": {"identity": 0.0},
     "cycle-0": {"cycle": 0.0},
@@ -240,10 +242,14 @@ CYCLEGAN_VARIANTS: dict[str, dict[str, object]] = {
 
 
 def _cyclegan_job(
-    pair: str, changed: Mapping[str, object] = MappingProxyType({}), seeds: tuple[int, ...] = (0,)
+    pair: str,
+    changed: Mapping[str, object] = MappingProxyType({}),
+    seeds: tuple[int, ...] = (0,),
+    recorded: str = "paper",
 ) -> Job:
-    files = recorded_files(CYCLEGAN_PROFILES["paper"].evaluate_epochs)
-    run = partial(_cyclegan, pair, changed)
+    """A run whose record has the settings of the profile ``recorded``, but for what is changed."""
+    files = recorded_files(CYCLEGAN_PROFILES[recorded].evaluate_epochs)
+    run = partial(_cyclegan, pair, changed, recorded)
     return Job(seeds, PAIRS[pair], files, run, complete=is_evaluated)
 
 
@@ -269,6 +275,12 @@ JOBS = {
     **{
         f"cyclegan-apple2orange-{name}": _cyclegan_job("apple2orange", changed)
         for name, changed in CYCLEGAN_VARIANTS.items()
+    },
+    **{f"cyclegan-{pair}-small": _cyclegan_job(pair, seeds=(0, 1, 2), recorded="small") for pair in PAIRS},
+    **{
+        f"cyclegan-apple2orange-small-{name}": _cyclegan_job("apple2orange", changed, recorded="small")
+        for name, changed in CYCLEGAN_VARIANTS.items()
+        if name != "float32"  # a control of the GPU's arithmetic
     },
     "photographs-grid": Job((0,), "", PHOTOGRAPHS_FILES, _photographs),
     "toy-geometry": Job((4, 5, 6, 7, 8), "", TOY_FILES, partial(_toy, run_geometry, GEOMETRY_PROFILES)),

@@ -170,9 +170,8 @@ def test_a_job_hands_on_seed_folder_device_and_whether_to_resume(handed_on, tmp_
     expected = profiles["quick"].model_copy(update={"seed": 2})
     if name in jobs.MAF_VARIANTS:
         expected = expected.model_copy(update=jobs.MAF_VARIANTS[name](expected))
-    expected = expected.model_copy(
-        update=jobs.CYCLEGAN_VARIANTS.get(name.removeprefix("cyclegan-apple2orange-"), {})
-    )
+    variant = name.removeprefix("cyclegan-apple2orange-").removeprefix("small-")
+    expected = expected.model_copy(update=jobs.CYCLEGAN_VARIANTS.get(variant, {}))
     if begun:
         out.mkdir(parents=True)
         (out / "checkpoint.safetensors").touch()
@@ -260,6 +259,17 @@ def test_a_paper_run_of_cyclegan_is_the_table_s_and_takes_what_a_device_offers(
     only = {"bfloat16", "compile", "cuda_graphs", "checkpoint_every"}
     assert found.model_dump(exclude=only) == paper.model_dump(exclude=only)
     assert settings("quick", "cuda") == CYCLEGAN_PROFILES["quick"]
+
+
+@pytest.mark.parametrize("variant", ["", *sorted(jobs.CYCLEGAN_VARIANTS.keys() - {"float32"})])
+def test_a_small_run_of_cyclegan_differs_in_its_size_and_in_one_thing_more(
+    handed_on, monkeypatch, tmp_path, variant
+):
+    monkeypatch.setattr(jobs, "gpu_settings", lambda config, device: config)
+    name = f"cyclegan-apple2orange-small-{variant}".removesuffix("-")
+    assert jobs.JOBS[name].run("paper", 0, None, tmp_path / "run", "cpu")
+    changed = {"size": 64, "features": 32} | jobs.CYCLEGAN_VARIANTS.get(variant, {})
+    assert handed_on[-1][1]["config"] == CYCLEGAN_PROFILES["paper"].model_copy(update=changed)
 
 
 @pytest.mark.parametrize("lack", [{"capability": (6, 1)}, {"gcc": None}, {"triton": False}])
