@@ -229,8 +229,8 @@ def _toy(
 
 PAIRS = {"apple2orange": "apple2orange", "summer2winter": "summer2winter_yosemite"}
 
-# One thing each differs from cyclegan-apple2orange (book/protocol.yml: apple2orange-ablations, precision), and
-# from cyclegan-apple2orange-small (apple2orange-small).
+# One thing each differs from cyclegan-apple2orange (book/protocol.yml: apple2orange-ablations, precision) and
+# cyclegan-apple2orange-small (apple2orange-small).
 CYCLEGAN_VARIANTS: dict[str, dict[str, object]] = {
     "identity-0": {"identity": 0.0},
     "cycle-0": {"cycle": 0.0},
