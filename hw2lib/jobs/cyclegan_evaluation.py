@@ -1,7 +1,9 @@
 """What the translations of a run are worth, measured from the weights that it kept."""
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,10 +14,18 @@ from hw2lib.data.unpaired import UnpairedImages, to_signed, to_uint8
 from hw2lib.runs.checkpoint import kept_epochs, load_weights, snapshot
 from hw2lib.runs.folder import write_csv
 from hw2lib.translation.classifier import TrainedClassifier, train_classifier
-from hw2lib.translation.colour_statistics import COLOURS, colour_classes, colour_transitions, filter_share
-from hw2lib.translation.distances import colour_distance, kernel_distance
+from hw2lib.translation.colour_statistics import (
+    COLOURS,
+    colour_classes,
+    colour_kept,
+    colour_transitions,
+    filter_share,
+    saturation_and_value,
+)
+from hw2lib.translation.distances import colour_distance, kernel_distance, relative_spread
 from hw2lib.translation.similarity import directions, run_generator, structural_similarity
-from hw2lib.translation.steganography import reconstruction_curve
+from hw2lib.translation.spectra import PERIODS, grid_interval
+from hw2lib.translation.steganography import OCTAVES, PERTURBATIONS, colour_returns, reconstruction_curve
 
 TRANSLATIONS = "translations.csv"
 STEGANOGRAPHY_IMAGES = 64
@@ -27,7 +37,9 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
     Writes translations.csv: a row per epoch, direction (A for G(x), x of testA, B for F(y), y of testB) and
     test image, ``image`` being its place in the sorted split, with ``changed``, the mean |G(x) − x| in 8-bit
     levels; ``ssim`` of G(x) with x; ``filter_share`` (:mod:`hw2lib.translation.colour_statistics`);
-    ``green``, the share of green pixels in x; ``taken``, 1 where G(x) is classified as the target domain.
+    ``green``, the share of green pixels in x; ``green_kept``, that of pixels green in x and in G(x);
+    ``saturation`` and ``value``, by how much their means rise; ``taken``, 1 where G(x) is classified as the
+    target domain.
 
     Returns:
         ``translation``: ``classifier`` with its own accuracy on real test images; ``reference``: the
@@ -44,15 +56,23 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
         ``colours``: :func:`~hw2lib.translation.colour_statistics.colour_transitions` per epoch and direction,
         as rows of ``before``, ``after``, ``share``, without the empty ones.
 
+        ``outputs``: ``epochs``, a row per epoch with, by direction, ``spread``
+        (:func:`~hw2lib.translation.distances.relative_spread`) and ``grid_2`` and ``grid_4``
+        (:func:`~hw2lib.translation.spectra.grid_interval`); ``photographs``, the grids of the test images.
+
         ``steganography``: rows of :func:`~hw2lib.translation.steganography.reconstruction_curve` with
         ``epoch`` and ``direction``, on up to 64 evenly spaced test images of each domain.
+
+        ``returns``: rows of :func:`~hw2lib.translation.steganography.colour_returns` for green, likewise, on
+        all test images; none where too little of it turns.
     """
     device = next(net.parameters()).device
     classifier = train_classifier(data, seed, device)
-    epochs, colours, hidden, images = [], [], [], []
+    epochs, colours, hidden, images, outputs, returns = [], [], [], [], [], []
     for epoch in kept_epochs(run):
         load_weights(snapshot(run, epoch), net)
         measures: dict[str, float] = {"epoch": epoch}
+        output: dict[str, Any] = {"epoch": epoch}
         for domain, (split, forward, backward) in zip("AB", directions(net), strict=True):
             x = to_signed(data.images[split])
             translated = to_uint8(run_generator(forward, x))
@@ -60,21 +80,29 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
             place = {"epoch": epoch, "direction": domain}
             colours += [place | row for row in _transitions(data.images[split], translated)]
             images += [place | row for row in _per_image(classifier, domain, data.images[split], translated)]
-            rows = reconstruction_curve(
-                partial(run_generator, forward),
-                partial(run_generator, backward),
-                x[_spread(len(x), STEGANOGRAPHY_IMAGES)],
-                seed=seed,
-            )
+            output |= {f"{name}_{domain}": grid for name, grid in _grids(translated, seed).items()}
+            output[f"spread_{domain}"] = relative_spread(translated, data.images[split])
+            there, back = partial(run_generator, forward), partial(run_generator, backward)
+            some = x[_spread(len(x), STEGANOGRAPHY_IMAGES)]
+            rows = reconstruction_curve(there, back, some, (*PERTURBATIONS, *OCTAVES), seed)
             hidden += [place | _short(row) for row in rows]
+            returns += [place | _short(row) for row in colour_returns(there, back, x, seed=seed)]
         epochs.append(_short(measures))
+        outputs.append(output)
     write_csv(run / TRANSLATIONS, images)
     translation = {
         "classifier": _facts(classifier, seed),
         "reference": references(classifier, data),
         "epochs": epochs,
     }
-    return {"translation": translation, "colours": colours, "steganography": hidden}
+    photographs = {domain: _grids(data.images[f"test{domain}"], seed) for domain in "AB"}
+    return {
+        "translation": translation,
+        "colours": colours,
+        "outputs": {"photographs": photographs, "epochs": outputs},
+        "steganography": hidden,
+        "returns": returns,
+    }
 
 
 def references(classifier: TrainedClassifier, data: UnpairedImages) -> dict[str, dict[str, float]]:
@@ -103,6 +131,11 @@ def _measures(
     return found
 
 
+def _grids(images: Tensor, seed: int) -> dict[str, dict[str, float]]:
+    """The grid excess by period, with its interval."""
+    return {f"grid_{k}": asdict(grid_interval(images.double(), k, seed)) for k in PERIODS}
+
+
 def _transitions(images: Tensor, translated: Tensor) -> list[dict[str, float | str]]:
     shares = colour_transitions(images, translated)
     return [
@@ -116,11 +149,15 @@ def _per_image(
 ) -> list[dict[str, float | int]]:
     green = (colour_classes(images) == COLOURS.index("green")).double().mean((1, 2))
     in_b = classifier.in_b(translated)
+    saturation, value = saturation_and_value(translated) - saturation_and_value(images)
     columns = {
         "changed": (translated.double() - images.double()).abs().mean((1, 2, 3)),
         "ssim": structural_similarity(to_signed(images), to_signed(translated)).double(),
         "filter_share": filter_share(images, translated),
         "green": green,
+        "green_kept": colour_kept(images, translated),
+        "saturation": saturation,
+        "value": value,
         "taken": (in_b if domain == "A" else ~in_b).int(),
     }
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)

@@ -14,7 +14,7 @@ from hw2lib.translation.similarity import test_metrics
 from .cyclegan_evaluation import TRANSLATIONS, evaluate_snapshots
 from .trained import load_cyclegan
 
-SECTIONS = ("translation", "colours", "steganography")
+SECTIONS = ("translation", "colours", "outputs", "steganography", "returns")
 
 
 def evaluate_run(run: Path, data: UnpairedImages, device: str = "auto") -> dict:

@@ -1,18 +1,16 @@
 """The grids of photographs that no network has touched, beside which those of its outputs are read."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from scipy.stats import bootstrap
 
 from hw2lib.data.source import FOLDERS, load_pair
 from hw2lib.runs.folder import environment, holding_folder, write_json
 from hw2lib.training.settings import CycleGANConfig
-from hw2lib.translation.spectra import grid_energies
+from hw2lib.translation.spectra import PERIODS, RESAMPLES, grid_interval
 
 RECORDED_FILES = ("config.json", "environment.json", "metrics.json")
-PERIODS = (2, 4)
-RESAMPLES = 1000
 
 
 @holding_folder
@@ -38,7 +36,7 @@ def run_photographs(config: CycleGANConfig, data: Path | None, out: Path) -> boo
         for domain in "AB":
             photographs = loaded.images[f"test{domain}"].double()
             excess.setdefault(pair, {})[domain] = {
-                str(period): _estimate(photographs, period, config.seed) for period in PERIODS
+                str(period): asdict(grid_interval(photographs, period, config.seed)) for period in PERIODS
             }
     facts = {"name": " ".join(FOLDERS), "checksum": " ".join(checksums)}
     settings = {"seed": config.seed, "size": config.size, "recipe": config.recipe, "resamples": RESAMPLES}
@@ -46,16 +44,3 @@ def run_photographs(config: CycleGANConfig, data: Path | None, out: Path) -> boo
     write_json(out / "environment.json", environment(torch.device("cpu"), facts))
     write_json(out / "metrics.json", excess)
     return True
-
-
-def _estimate(photographs: torch.Tensor, period: int, seed: int) -> dict[str, float]:
-    """The excess of a set, and its interval."""
-    on, beside = grid_energies(photographs, period).T.numpy()
-
-    def ratio(on, beside, axis=-1):
-        return on.mean(axis) / beside.mean(axis)
-
-    found = bootstrap(
-        (on, beside), ratio, paired=True, n_resamples=RESAMPLES, method="percentile", rng=seed
-    ).confidence_interval
-    return {"value": float(ratio(on, beside)), "low": float(found.low), "high": float(found.high)}

@@ -81,13 +81,20 @@ class _Translation(_Part):
     epochs: list[_Row]
 
 
+class _Outputs(_Part):
+    photographs: dict[str, Estimates]
+    epochs: list[_Row]
+
+
 class CycleGANMetrics(_Part):
     """metrics.json of a CycleGAN run, whose evaluation may still be to come."""
 
     test: list[_Row]
     translation: _Translation | None = None
     colours: list[Measures] = []
+    outputs: _Outputs | None = None
     steganography: list[Measures] = []
+    returns: list[Measures] = []
     parameters: dict[str, int] = {}
     train_seconds: float = 0
     evaluation_seconds: float = 0

@@ -34,17 +34,49 @@ def colour_classes(images: Tensor) -> Tensor:
         >>> COLOURS[colour_classes(image)]
         'orange'
     """
-    require_uint8(images)
-    n, _, height, width = images.shape
-    pixels = images.cpu().permute(0, 2, 3, 1).reshape(n * height, width, 3).numpy()
-    hue, saturation, value = np.moveaxis(np.asarray(Image.fromarray(pixels).convert("HSV")), -1, 0) / 255
+    hue, saturation, value = _hsv(images)
     ends = [end / 360 for _, end in _HUES]
     indices = np.array([COLOURS.index(name) for name, _ in _HUES])
     classes = indices[np.searchsorted(ends, hue, side="right") - 1]
     pale, grey, dark = (COLOURS.index(name) for name in ("pale", "grey", "dark"))
     classes = np.where(saturation < _COLOURLESS, np.where(value >= _PALE, pale, grey), classes)
     classes = np.where(value < _DARK, dark, classes)
-    return torch.from_numpy(classes).view(n, height, width)
+    return torch.from_numpy(classes)
+
+
+def colour_kept(images: Tensor, translations: Tensor, colour: str = "green") -> Tensor:
+    """Share of an image's pixels that are of a class of :data:`COLOURS` both before and after.
+
+    Args:
+        images: uint8, shape (n, 3, height, width).
+        translations: of the same pixels, same shape.
+
+    Returns:
+        float64, shape (n,).
+    """
+    before, after = (colour_classes(a) == COLOURS.index(colour) for a in (images, translations))
+    return (before & after).double().mean((1, 2))
+
+
+def saturation_and_value(images: Tensor) -> Tensor:
+    """Mean saturation and value (of HSV) of each image, in [0, 1]; white has none of the one.
+
+    Args:
+        images: uint8, shape (n, 3, height, width).
+
+    Returns:
+        float64, shape (2, n).
+    """
+    return torch.from_numpy(_hsv(images)[1:].mean((2, 3)))
+
+
+def _hsv(images: Tensor) -> np.ndarray:
+    """Hue, saturation and value in [0, 1], shape (3, n, height, width)."""
+    require_uint8(images)
+    n, _, height, width = images.shape
+    pixels = images.cpu().permute(0, 2, 3, 1).reshape(n * height, width, 3).numpy()
+    converted = np.asarray(Image.fromarray(pixels).convert("HSV")) / 255
+    return np.moveaxis(converted, -1, 0).reshape(3, n, height, width)
 
 
 def colour_transitions(images: Tensor, translations: Tensor) -> Tensor:

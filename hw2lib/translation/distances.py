@@ -53,6 +53,26 @@ def kernel_distance(features: Tensor, others: Tensor) -> float:
     )
 
 
+def relative_spread(translations: Tensor, images: Tensor) -> float:
+    """How far apart translations lie from each other, over how far their images do.
+
+        Σ_{i<j} |G(x_i) − G(x_j)| / Σ_{i<j} |x_i − x_j|, absolute differences summed over the pixels.
+
+    0 where all inputs have one output, the collapse of a generator.
+
+    Args:
+        translations: shape (n, 3, height, width), n ≥ 2, not all inputs equal.
+        images: the inputs, same shape.
+
+    Example:
+        >>> x = torch.rand(3, 3, 4, 4)
+        >>> round(relative_spread(x / 2, x), 3)
+        0.5
+    """
+    apart, before = (torch.pdist(a.flatten(1).float(), p=1).double().sum() for a in (translations, images))
+    return float(apart / before)
+
+
 def require_uint8(images: Tensor) -> None:
     """ValueError unless the images are of 8 bits."""
     if images.dtype != torch.uint8:

@@ -1,4 +1,8 @@
-"""Does the reconstruction rest on a signal too small to see? Disturb the translated image, and look."""
+"""Does the reconstruction rest on a signal too small to see? Disturb the translated image, and look.
+
+Noise on all pixels alike finds a message that is spread over an image; one in a few directions, such as a
+faint tinge where a meadow was, is found by taking just that away.
+"""
 
 import io
 from collections.abc import Callable, Iterable
@@ -13,9 +17,13 @@ from torchvision.transforms.v2 import functional as F
 
 from hw2lib.data.unpaired import to_signed, to_uint8
 
-Kind = Literal["noise", "rounding", "jpeg", "blur"]
+from .colour_statistics import COLOURS, colour_classes
+
+Kind = Literal["noise", "octave", "rounding", "jpeg", "blur", "grey", "swap"]
 Generator = Callable[[Tensor], Tensor]
 LEVEL = 2 / 255  # one of 256 levels, in the units of images in [−1, 1]
+_OCTAVE_NOISE = 2.0  # levels
+_LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601, as JPEG has it
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,11 @@ class Perturbation:
     Attributes:
         kind: ``noise``: Gaussian, of standard deviation ``level`` in 8-bit levels; ``rounding``: to the
             nearest 8-bit level; ``jpeg``: compression of quality ``level``, 1 to 100; ``blur``: Gaussian,
-            of standard deviation ``level`` in pixels. What leaves [−1, 1] is clipped.
-        level: see above; rounding has none.
+            of standard deviation ``level`` in pixels; ``octave``: noise of two levels whose frequencies,
+            the larger of row and column, lie in (2^−(level+1), 2^−level] cycles per pixel; ``grey``: each
+            pixel its luma; ``swap``: the luma of an image with the two chroma channels of the next one, the
+            first being next to the last. What leaves [−1, 1] is clipped.
+        level: see above; rounding, grey and swap have none.
 
     Raises:
         ValueError: an unknown kind, or a level that the kind does not have.
@@ -36,7 +47,8 @@ class Perturbation:
     level: float = 0.0
 
     def __post_init__(self) -> None:
-        ranges = {"noise": (0, 255), "rounding": (0, 0), "jpeg": (1, 100), "blur": (0, 100)}
+        ranges = {"noise": (0, 255), "octave": (1, 8), "rounding": (0, 0), "jpeg": (1, 100)}
+        ranges |= {"blur": (0, 100), "grey": (0, 0), "swap": (0, 0)}
         if self.kind not in ranges:
             raise ValueError(f"kind={self.kind!r}: expected one of {', '.join(ranges)}")
         low, high = ranges[self.kind]
@@ -45,10 +57,17 @@ class Perturbation:
 
     def __call__(self, images: Tensor, seed: int = 0) -> Tensor:
         """Disturb images of shape (n, 3, height, width); one seed draws the same noise at every level."""
-        if self.kind == "noise":
+        if self.kind in ("noise", "octave"):
             generator = torch.Generator().manual_seed(seed)
             noise = torch.randn(images.shape, generator=generator).to(images)
-            return (images + self.level * LEVEL * noise).clamp(-1, 1)
+            noise = self.level * noise if self.kind == "noise" else _OCTAVE_NOISE * _band(noise, self.level)
+            return (images + LEVEL * noise).clamp(-1, 1)
+        if self.kind in ("grey", "swap"):
+            luma = _luma(images)
+            if self.kind == "grey":
+                return luma.expand_as(images)
+            other = images.roll(-1, 0)
+            return (other + luma - _luma(other)).clamp(-1, 1)
         if self.kind == "rounding":
             return to_signed(to_uint8(images)).to(images)
         if self.kind == "jpeg":
@@ -67,6 +86,64 @@ PERTURBATIONS = (
     *(Perturbation("jpeg", quality) for quality in (95.0, 75.0, 50.0)),
     *(Perturbation("blur", sigma) for sigma in (0.5, 1.0)),
 )
+OCTAVES = tuple(Perturbation("octave", octave) for octave in (1.0, 2.0, 3.0, 4.0, 5.0))
+# What a message about a colour may lie in.
+COLOUR = (
+    Perturbation("noise", 0.0),
+    Perturbation("grey"),
+    Perturbation("swap"),
+    Perturbation("blur", 1.0),
+    Perturbation("jpeg", 50.0),
+)
+_LEAST_TURNED = 0.05
+
+
+@torch.no_grad()
+def colour_returns(
+    forward: Generator,
+    backward: Generator,
+    x: Tensor,
+    colour: str = "green",
+    perturbations: Iterable[Perturbation] = COLOUR,
+    seed: int = 0,
+) -> list[dict[str, float | str]]:
+    """Of a colour that G takes away, how much comes back through F, as z = G(x) is disturbed to p(z).
+
+    Pixels have turned that are of this colour in x and not in z. Images in which one pixel in twenty or more
+    has are taken, and of their turned pixels the share that F(p(z)) gives the colour again. A message that
+    lies in what p takes away is lost, and with it the colour.
+
+    Args:
+        forward: G, maps images in [−1, 1] to such images.
+        backward: F, maps them back.
+        x: images in [−1, 1], shape (n, 3, height, width).
+        colour: one of :data:`~hw2lib.translation.colour_statistics.COLOURS`.
+        perturbations: what is done to z.
+        seed: of the noise.
+
+    Returns:
+        A row per perturbation: ``kind``, ``level``, ``images`` taken, ``share`` that comes back, and
+        ``size``, the mean of |p(z) − z| over the turned pixels in 8-bit levels. None where no image is taken.
+    """
+
+    def of_colour(images: Tensor) -> Tensor:
+        return colour_classes(to_uint8(images)) == COLOURS.index(colour)
+
+    z = forward(x)
+    turned = of_colour(x) & ~of_colour(z)
+    taken = turned.double().mean((1, 2)) >= _LEAST_TURNED
+    z, turned = z[taken.to(z.device)], turned[taken]
+    if not len(z):
+        return []
+    rows: list[dict[str, float | str]] = []
+    for perturbation in perturbations:
+        disturbed = perturbation(z, seed)
+        apart = (disturbed - z).abs().mean(1).cpu()[turned] / LEVEL
+        back = of_colour(backward(disturbed))[turned]
+        row: dict[str, float | str] = {"kind": perturbation.kind, "level": perturbation.level}
+        share, size = float(back.double().mean()), float(apart.mean())
+        rows.append(row | {"images": len(z), "share": share, "size": size})
+    return rows
 
 
 @torch.no_grad()
@@ -117,6 +194,21 @@ def reconstruction_curve(
             }
         )
     return rows
+
+
+def _luma(images: Tensor) -> Tensor:
+    weights = torch.tensor(_LUMA).to(images).view(3, 1, 1)
+    return (weights * images).sum(1, keepdim=True)
+
+
+def _band(noise: Tensor, octave: float) -> Tensor:
+    """White noise with one octave of its frequencies left, of variance 1 again; 0 where an image has none."""
+    height, width = noise.shape[-2:]
+    rows, columns = torch.fft.fftfreq(height).abs(), torch.fft.rfftfreq(width)
+    frequency = torch.maximum(rows[:, None], columns)
+    kept = (frequency > 2 ** -(octave + 1)) & (frequency <= 2**-octave)
+    band = torch.fft.irfft2(torch.fft.rfft2(noise) * kept.to(noise.device), (height, width))
+    return band / band.std((2, 3), keepdim=True).clamp_min(torch.finfo(band.dtype).tiny)
 
 
 def _jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:

@@ -2,13 +2,23 @@
 
 import colorsys
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hw2lib.data import synthetic_unpaired
-from hw2lib.translation.colour_statistics import COLOURS, colour_classes, colour_transitions, filter_share
+from hw2lib.translation.colour_statistics import (
+    COLOURS,
+    colour_classes,
+    colour_kept,
+    colour_transitions,
+    filter_share,
+    saturation_and_value,
+)
+from hw2lib.translation.distances import relative_spread
+from hw2lib.translation.leaves import KINDS, green_by_eye, kept_by_kind
 
 LEVEL = st.integers(0, 255)
 
@@ -87,3 +97,43 @@ def test_only_8_bit_images_are_taken(images):
     for measure in (colour_transitions, filter_share):
         with pytest.raises(ValueError, match="expected uint8"):
             measure(images.float(), images)
+
+
+def test_green_that_stays_is_green_before_and_after(images):
+    green = torch.tensor([60, 160, 60], dtype=torch.uint8).view(1, 3, 1, 1)
+    first, second = images.clone(), images.clone()
+    first[:, :, :8], second[:, :, 4:8, :16] = green, green
+    before, after = (colour_classes(a) == COLOURS.index("green") for a in (first, second))
+    kept = colour_kept(first, second)
+    assert kept.tolist() == [float((b & a).double().mean()) for b, a in zip(before, after, strict=True)]
+    assert (kept >= 4 * 16 / 32**2).all()
+
+
+def test_white_has_no_saturation_and_the_highest_value():
+    colours = torch.tensor([[255, 255, 255], [255, 0, 0], [0, 0, 0], [51, 51, 51]], dtype=torch.uint8)
+    saturation, value = saturation_and_value(colours.view(4, 3, 1, 1).expand(4, 3, 2, 2))
+    assert saturation.tolist() == [0, 1, 0, 0] and value.tolist() == pytest.approx([1, 1, 0, 0.2])
+
+
+def test_a_generator_that_collapses_has_no_spread(images):
+    assert relative_spread(images[:1].expand_as(images), images) == 0
+    assert relative_spread(255 - images, images) == pytest.approx(1)
+    assert relative_spread(images.double() / 4, images) == pytest.approx(0.25)
+
+
+def test_every_test_apple_with_green_has_been_sorted_once():
+    table = green_by_eye()
+    assert table["image"].is_monotonic_increasing and table["image"].is_unique and table["file"].is_unique
+    assert set(table["green"]) == set(KINDS) and table["image"].between(0, 265).all()
+
+
+def test_of_leaves_and_green_apples_each_has_its_own_share_that_stays():
+    table = green_by_eye()
+    rows = pd.DataFrame({"image": range(266), "green": 0.2, "green_kept": 0.1})
+    leaves = table["image"][table["green"] == "leaves"]
+    rows.loc[leaves, ["green", "green_kept"]] = [0.5, 0.4]
+    rows.loc[leaves.iloc[0], "green_kept"] = 0.0
+    found = kept_by_kind(rows)
+    assert found["images"].sum() == len(table)
+    assert found["kept"]["apples"] == pytest.approx(0.5)
+    assert found["kept"]["leaves"] == pytest.approx(0.8 * (len(leaves) - 1) / len(leaves))

@@ -22,6 +22,7 @@ from hw2lib.training.settings import CycleGANConfig
 from hw2lib.translation.classifier import DomainClassifier, train_classifier, unseen
 from hw2lib.translation.distances import colour_distance, kernel_distance
 from hw2lib.translation.similarity import run_generator, structural_similarity
+from hw2lib.translation.spectra import grid_excess
 
 TINY = CycleGANConfig(
     size=32, recipe="resize", blocks=0, features=4, epochs=2, max_steps=2, evaluate_epochs=(1, 2)
@@ -200,12 +201,25 @@ def test_what_was_found_per_image_agrees_with_the_means(run):
             assert images["taken"].mean() == pytest.approx(row[f"success_{domain}"], abs=1e-5)
             assert (images["changed"] > 0).all() and ((0 <= images["green"]) & (images["green"] <= 1)).all()
             assert (images["ssim"] < 1).all() and (images["filter_share"] <= 1).all()
+            assert ((0 <= images["green_kept"]) & (images["green_kept"] <= images["green"])).all()
+            assert (images[["saturation", "value"]].abs() <= 1).all(axis=None)
             colours = [
                 r for r in metrics["colours"] if (r["epoch"], r["direction"]) == (row["epoch"], domain)
             ]
             assert sum(r["share"] for r in colours) == pytest.approx(1, abs=1e-4)
             green = sum(r["share"] for r in colours if r["before"] == "green")
             assert green == pytest.approx(images["green"].mean(), abs=1e-4)
+
+
+def test_outputs_are_measured_beside_photographs(run, data):
+    outputs = read_json(run / "metrics.json")["outputs"]
+    photographs = data.images["testA"].double()
+    assert outputs["photographs"]["A"]["grid_2"]["value"] == pytest.approx(grid_excess(photographs, 2))
+    assert [row["epoch"] for row in outputs["epochs"]] == [1, 2]
+    for row in outputs["epochs"]:
+        assert row["spread_A"] > 0 and row["spread_B"] > 0
+        for grid in ("grid_2_A", "grid_4_A", "grid_2_B", "grid_4_B"):
+            assert row[grid]["low"] <= row[grid]["value"] <= row[grid]["high"]
 
 
 def test_a_run_that_ended_without_is_judged_after_the_fact(run, copy, data):

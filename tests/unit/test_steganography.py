@@ -7,8 +7,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw2lib.data.unpaired import to_signed
-from hw2lib.translation.steganography import LEVEL, PERTURBATIONS, Perturbation, reconstruction_curve
+from hw2lib.data.unpaired import to_signed, to_uint8
+from hw2lib.translation.colour_statistics import COLOURS, colour_classes
+from hw2lib.translation.steganography import (
+    COLOUR,
+    LEVEL,
+    OCTAVES,
+    PERTURBATIONS,
+    Perturbation,
+    colour_returns,
+    reconstruction_curve,
+)
 
 
 @pytest.fixture
@@ -81,7 +90,7 @@ def test_a_constant_answer_does_not_move(images):
     assert all(row["error"] == pytest.approx(images.abs().mean() / LEVEL) for row in rows.values())
 
 
-@given(st.sampled_from(PERTURBATIONS), st.integers(0, 5))
+@given(st.sampled_from(sorted({*PERTURBATIONS, *OCTAVES, *COLOUR}, key=str)), st.integers(0, 5))
 def test_a_disturbed_image_is_an_image(perturbation, seed):
     x = 2 * torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(seed)) - 1
     first, again = perturbation(x, seed), perturbation(x, seed)
@@ -103,8 +112,84 @@ def test_more_blur_and_less_quality_change_more(images):
 
 @pytest.mark.parametrize(
     "kind, level, message",
-    [("fog", 1, "kind='fog'"), ("noise", -1, "level=-1"), ("jpeg", 0, "level=0"), ("rounding", 2, "level=2")],
+    [
+        ("fog", 1, "kind='fog'"),
+        ("grey", 1, "level=1"),
+        ("octave", 0, "level=0"),
+        ("noise", -1, "level=-1"),
+        ("jpeg", 0, "level=0"),
+        ("rounding", 2, "level=2"),
+    ],
 )
 def test_unknown_disturbances_are_refused(kind, level, message):
     with pytest.raises(ValueError, match=message):
         Perturbation(kind, level)
+
+
+def luma(x):
+    return (torch.tensor([0.299, 0.587, 0.114], dtype=x.dtype).view(3, 1, 1) * x).sum(1, keepdim=True)
+
+
+def test_grey_keeps_the_luma_and_swap_takes_the_colours_of_the_next_image(images):
+    grey, swapped = Perturbation("grey")(images / 2), Perturbation("swap")(images / 2)
+    assert torch.allclose(luma(grey), luma(images / 2)) and torch.equal(grey[:, 0], grey[:, 2])
+    assert torch.allclose(luma(swapped), luma(images / 2))
+    colours, others = swapped - luma(swapped), images / 2 - luma(images / 2)
+    assert torch.allclose(colours, others.roll(-1, 0))
+
+
+def test_an_octave_of_noise_has_its_frequencies_and_no_others():
+    still = torch.zeros(2, 3, 32, 32, dtype=torch.float64)
+    rows, columns = torch.fft.fftfreq(32).abs(), torch.fft.rfftfreq(32)
+    frequency = torch.maximum(rows[:, None], columns)
+    for octave in OCTAVES:
+        noise = octave(still)
+        assert noise.std((2, 3)).mean() == pytest.approx(2 * LEVEL)
+        power = torch.fft.rfft2(noise).abs().square().mean((0, 1))
+        inside = (frequency > 0.5 ** (octave.level + 1)) & (frequency <= 0.5**octave.level)
+        assert power[~inside].sum() < 1e-20 * power[inside].sum()
+
+
+def summers():
+    """Four meadows, each in a corner of its own, beneath a grey sky."""
+    levels = torch.full((4, 3, 16, 16), 128, dtype=torch.uint8)
+    for k, (rows, columns) in enumerate([(0, 0), (0, 8), (8, 0), (8, 8)]):
+        levels[k, :, rows : rows + 8, columns : columns + 8] = torch.tensor([60, 160, 60]).view(3, 1, 1)
+    return to_signed(levels).double()
+
+
+def test_a_meadow_that_is_kept_as_a_faint_tinge_is_gone_without_its_colour():
+    share = 0.05  # of the colour is left: two or three levels
+
+    def forward(x):
+        return luma(x) + share * (x - luma(x))
+
+    def backward(z):
+        return (luma(z) + (z - luma(z)) / share).clamp(-1, 1)
+
+    x = summers()
+    rows = {(row["kind"], row["level"]): row for row in colour_returns(forward, backward, x)}
+    assert set(rows) == {(p.kind, p.level) for p in COLOUR}
+    assert all(row["images"] == 4 for row in rows.values())
+    assert rows["noise", 0]["share"] == 1 and rows["noise", 0]["size"] == 0
+    assert rows["grey", 0]["share"] == 0 and 0 < rows["grey", 0]["size"] < 8
+    # The meadow of the next image comes back, in another corner.
+    assert rows["swap", 0]["share"] == 0
+    green = colour_classes(to_uint8(backward(Perturbation("swap")(forward(x))))) == COLOURS.index("green")
+    assert torch.equal(green, colour_classes(to_uint8(x)).roll(-1, 0) == COLOURS.index("green"))
+
+
+def test_a_meadow_that_can_be_guessed_from_its_shade_needs_no_message():
+    """The sky is 128, the meadow's luma about 119: who knows that paints it green without any colour."""
+
+    def backward(z):
+        meadow = (luma(z) < to_signed(torch.tensor(124, dtype=torch.uint8))).to(z)
+        return meadow * to_signed(torch.tensor([60, 160, 60], dtype=torch.uint8)).view(3, 1, 1).to(z)
+
+    rows = {row["kind"]: row for row in colour_returns(lambda x: luma(x).expand_as(x), backward, summers())}
+    assert rows["noise"]["share"] == rows["grey"]["share"] == rows["swap"]["share"] == 1
+    assert rows["swap"]["size"] == 0
+
+
+def test_a_colour_that_nothing_takes_away_cannot_come_back():
+    assert colour_returns(lambda x: x, lambda z: z, summers()) == []

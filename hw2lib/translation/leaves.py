@@ -1,0 +1,36 @@
+"""Leaves and green apples are one class of colour: what the green of each test apple is to an eye."""
+
+from pathlib import Path
+
+import pandas as pd
+from pandas import DataFrame
+
+KINDS = ("leaves", "apples", "both", "neither", "unsure")
+
+
+def green_by_eye() -> DataFrame:
+    """The test apples that have green pixels at 256 × 256, and what these are.
+
+    Two readers sorted them, by themselves and before any translation of the runs that are judged by it had
+    been looked at, into ``leaves`` (and other plants), ``apples``, ``both`` and ``neither``; where they
+    disagree, it is ``unsure``.
+
+    Returns:
+        Columns ``image``, the place in the sorted split, ``file`` and ``green``, one of :data:`KINDS`.
+    """
+    return pd.read_csv(Path(__file__).with_name("apple_green.csv"))
+
+
+def kept_by_kind(translations: DataFrame) -> DataFrame:
+    """Of the green pixels of test apples, by what they are, the share that is green in the translation.
+
+    Args:
+        translations: rows of translations.csv of one epoch and direction A.
+
+    Returns:
+        By kind, ``images`` and ``kept``.
+    """
+    joined = translations.merge(green_by_eye(), on="image", suffixes=("_share", ""))
+    found = joined.groupby("green")[["green_share", "green_kept"]].sum()
+    kept = found["green_kept"] / found["green_share"]
+    return DataFrame({"images": joined.groupby("green").size(), "kept": kept}).reindex(KINDS)
