@@ -197,7 +197,7 @@ def reconstruction_curve(
 
 
 def _luma(images: Tensor) -> Tensor:
-    weights = torch.tensor(_LUMA).to(images).view(3, 1, 1)
+    weights = torch.tensor(_LUMA, dtype=images.dtype, device=images.device).view(3, 1, 1)
     return (weights * images).sum(1, keepdim=True)
 
 
