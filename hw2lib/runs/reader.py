@@ -133,6 +133,15 @@ class RecordedCycleGAN(RecordedRun):
         """
         return read_table(self.path / "translations.csv").rename(columns={"taken": "classified_as_target"})
 
+    def last_translations(self, direction: str) -> DataFrame:
+        """The rows of :attr:`translations` of one direction after the last epoch."""
+        return self.translations.query("epoch == @self.epochs[-1] and direction == @direction")
+
+    @property
+    def last_outputs(self) -> dict:
+        """How the outputs of the last epoch differ from each other, and their grids."""
+        return self.metrics["outputs"]["epochs"][-1]
+
     def colours_after(self, epoch: int, direction: str) -> DataFrame:
         """Share of all pixels by colour before (rows) and after (columns).
 

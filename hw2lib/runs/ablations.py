@@ -1,0 +1,161 @@
+"""What each part of a CycleGAN's training is for, from runs that lack one of them.
+
+The rule is apple2orange-small in ``book/protocol.yml``. A difference between a run and the table's counts
+where it is more than chance among the test images, and more than what another seed does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from pandas import DataFrame
+
+from hw2lib.statistics import Estimate, bootstrap_mean
+from hw2lib.statistics.oscillation import Oscillation
+
+from .reader import RecordedCycleGAN, paper_run, paper_runs
+
+DIRECTIONS = ("A", "B")
+VARIANTS = ("identity-0", "cycle-0", "cycle-and-identity-0", "pool-0", "resize")
+# Measures of the last epoch; the first two are means over the test images of a column of translations.csv.
+MEASURES = {"filter": "filter_share", "shape": "ssim", "back": "cycle_psnr", "spread": "spread"}
+CONTENT = 3.0  # dB
+COLLAPSE = 0.5
+
+
+@dataclass(frozen=True)
+class Ablations:
+    """Runs that differ in one thing each from the table's.
+
+    Attributes:
+        table: the runs of the table, by seed; the first has the seed of the others.
+        variants: by name, one of :data:`VARIANTS`.
+    """
+
+    table: Sequence[RecordedCycleGAN]
+    variants: Mapping[str, RecordedCycleGAN]
+
+    @classmethod
+    def recorded(cls, job: str = "cyclegan-apple2orange-small") -> "Ablations":
+        """Those of this checkout.
+
+        Raises:
+            UserError: one of them is not recorded.
+        """
+        table = [RecordedCycleGAN(run.path) for run in paper_runs(job)]
+        return cls(table, {name: paper_run(f"{job}-{name}") for name in VARIANTS})
+
+    @cached_property
+    def measures(self) -> DataFrame:
+        """A row per run and direction: ``run``, ``seed``, ``direction``, and :data:`MEASURES`."""
+        runs = [("table", run) for run in self.table] + [*self.variants.items()]
+        return DataFrame(
+            {"run": name, "seed": run.seed, "direction": direction} | _measures(run, direction)
+            for name, run in runs
+            for direction in DIRECTIONS
+        )
+
+    def of_the_table(self, measure: str, direction: str) -> np.ndarray:
+        """A measure of the table's runs, by seed."""
+        return self.measures.query("run == 'table' and direction == @direction")[measure].to_numpy()
+
+    def of(self, variant: str, measure: str, direction: str) -> float:
+        """A measure of one of the variants."""
+        row = self.measures.query("run == @variant and direction == @direction")
+        return float(row[measure].iloc[0])
+
+    def difference(self, variant: str, measure: str, direction: str, less: str = "table") -> Estimate:
+        """By how much the mean over the test images is larger than in another run of the same seed.
+
+        Args:
+            variant: name of the run.
+            measure: ``filter`` or ``shape``, which are means over images.
+            direction: ``A`` or ``B``.
+            less: the run that is taken away.
+        """
+        other = self.table[0] if less == "table" else self.variants[less]
+        values = [
+            run.last_translations(direction)[MEASURES[measure]].to_numpy()
+            for run in (self.variants[variant], other)
+        ]
+        return bootstrap_mean(values[0] - values[1])
+
+    def counts(self, variant: str, measure: str, direction: str) -> int:
+        """1 where the difference to the table's run counts and is above 0, −1 where below, else 0."""
+        interval = self.difference(variant, measure, direction)
+        value, seeds = self.of(variant, measure, direction), self.of_the_table(measure, direction)
+        return int(interval.low > 0 and value > seeds.max()) - int(interval.high < 0 and value < seeds.min())
+
+    @property
+    def identity_loss_keeps_from_filtering(self) -> bool:
+        """T2.5: without the identity loss one filter explains more of the change, in both directions."""
+        return all(self.counts("identity-0", "filter", direction) == 1 for direction in DIRECTIONS)
+
+    @property
+    def cycle_loss_keeps_content(self) -> bool:
+        """T2.3: without the cycle loss the way back is worse by more than 3 dB, in both directions."""
+        return all(
+            self.of("cycle-0", "back", direction) < self.of_the_table("back", direction).min() - CONTENT
+            for direction in DIRECTIONS
+        )
+
+    @property
+    def collapses_without_cycle_loss(self) -> bool:
+        """T2.3: the outputs lie closer by half in some direction, with the identity loss or without."""
+        return any(
+            self.of(variant, "spread", direction) < COLLAPSE * self.of_the_table("spread", direction).min()
+            for variant in ("cycle-0", "cycle-and-identity-0")
+            for direction in DIRECTIONS
+        )
+
+    @property
+    def keeps_the_shape(self) -> dict[str, bool]:
+        """T2.10: by loss, whether it alone keeps the shape better than neither does, in both directions."""
+        alone = {"cycle": "identity-0", "identity": "cycle-0"}
+        return {
+            loss: all(
+                self.difference(variant, "shape", direction, less="cycle-and-identity-0").low > 0
+                for direction in DIRECTIONS
+            )
+            for loss, variant in alone.items()
+        }
+
+    @cached_property
+    def discriminators(self) -> dict[str, list[dict[str, Oscillation]]]:
+        """T2.9: the oscillations of both discriminators' losses, of the table's runs and without the pool."""
+        runs = {"table": self.table, "pool-0": [self.variants["pool-0"]]}
+        return {name: [run.loss_oscillations("D_A", "D_B") for run in of] for name, of in runs.items()}
+
+    @property
+    def oscillates_without_pool_alone(self) -> bool:
+        """T2.9: both discriminators' losses oscillate without the pool, and with it neither in any seed."""
+        found = {
+            name: [loss.oscillates for run in runs for loss in run.values()]
+            for name, runs in self.discriminators.items()
+        }
+        return all(found["pool-0"]) and not any(found["table"])
+
+    def stands_out(self, run: RecordedCycleGAN, period: int, direction: str) -> bool:
+        """Whether the grid of the outputs is above the interval of the photographs that they are made of."""
+        outputs = run.metrics["outputs"]
+        photographs = outputs["photographs"][direction][f"grid_{period}"]
+        return run.last_outputs[f"grid_{period}_{direction}"]["value"] > photographs["high"]
+
+    @property
+    def grid_of_transposed(self) -> bool:
+        """C2.4: with transposed convolution the grid of two pixels always stands out."""
+        return all(self.stands_out(run, 2, direction) for run in self.table for direction in DIRECTIONS)
+
+    @property
+    def grid_of_resize(self) -> bool:
+        """C2.4: with resize convolution a grid of two or of four pixels stands out in some direction."""
+        run = self.variants["resize"]
+        return any(self.stands_out(run, period, d) for period in (2, 4) for d in DIRECTIONS)
+
+
+def _measures(run: RecordedCycleGAN, direction: str) -> dict[str, float]:
+    images = run.last_translations(direction)
+    back = run.measures.set_index("epoch")[f"cycle_psnr_{direction}"]
+    means = {name: float(images[MEASURES[name]].mean()) for name in ("filter", "shape")}
+    return means | {"back": float(back.iloc[-1]), "spread": run.last_outputs[f"spread_{direction}"]}
