@@ -5,10 +5,12 @@ the manifest, and the stored outputs of the chapters, hold that.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pandas import DataFrame
 
 from hw2lib.anomaly import image_bits_per_dim
@@ -204,9 +206,10 @@ def _likelihood(folder: Path) -> Iterator[Relation]:
     for name, recorded in run.metrics["scores"].items():
         placed = Placements.of(labels, run.scores[name])
         found = {"auroc": placed.estimate(), "against_plain": compare(placed, plain, run.metrics["level"])}
-        for kind, estimate in found.items():
-            for part, value in recorded[kind].items():
-                yield f"{kind}, {name}, {part}", value, getattr(estimate, part), 1e-3
+        stored = pd.json_normalize(recorded).iloc[0]
+        again = pd.json_normalize({kind: asdict(estimate) for kind, estimate in found.items()}).iloc[0]
+        for part, value in again.items():
+            yield f"{name}, {part}", float(stored[part]), float(value), 1e-3
 
 
 def _cyclegan(folder: Path) -> Iterator[Relation]:
@@ -232,6 +235,10 @@ def _cyclegan(folder: Path) -> Iterator[Relation]:
         yield f"{where}, add up", 1.0, float(rows["share"].sum()), 1e-4
         green = float(rows["share"][rows["before"] == "green"].sum())
         yield f"{where}, green before", green, float(means["green"][epoch, direction]), 1e-5
+        if "green_kept" in run.translations:  # records of before it was measured have none
+            kept = run.colours_after(int(epoch), direction).loc["green", "green"]
+            images = run.translations.query("epoch == @epoch and direction == @direction")["green_kept"]
+            yield f"{where}, green kept", float(kept), float(images.mean()), 1e-5
     before = colours.pivot_table(
         index=["direction", "before"], columns="epoch", values="share", aggfunc="sum"
     )

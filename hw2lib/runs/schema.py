@@ -196,9 +196,16 @@ class _ReconstructionMetrics(_Part):
     errors: dict[str, Numbers]
 
 
+class _Comparison(_Part):
+    first: float
+    second: float
+    difference: Estimate
+    p_value: float
+
+
 class _Compared(_Part):
     auroc: Estimate
-    against_plain: Measures
+    against_plain: _Comparison
 
 
 class _LikelihoodMetrics(_Part):

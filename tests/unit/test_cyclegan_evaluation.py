@@ -13,10 +13,12 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from hw2lib.data import synthetic_unpaired
 from hw2lib.errors import UserError
-from hw2lib.jobs.cyclegan import run_cyclegan
+from hw2lib.jobs.cyclegan import recorded_files, run_cyclegan
 from hw2lib.jobs.cyclegan_evaluation import references
 from hw2lib.jobs.evaluate import SECTIONS, evaluate_run, is_evaluated
-from hw2lib.runs.folder import read_json, write_json
+from hw2lib.jobs.verify import verify
+from hw2lib.runs.folder import read_json, record, write_json
+from hw2lib.runs.manifest import write_manifest
 from hw2lib.runs.reader import read_table
 from hw2lib.training.settings import CycleGANConfig
 from hw2lib.translation.classifier import DomainClassifier, train_classifier, unseen
@@ -209,6 +211,17 @@ def test_what_was_found_per_image_agrees_with_the_means(run):
             assert sum(r["share"] for r in colours) == pytest.approx(1, abs=1e-4)
             green = sum(r["share"] for r in colours if r["before"] == "green")
             assert green == pytest.approx(images["green"].mean(), abs=1e-4)
+
+
+def test_a_record_of_a_run_is_verified(run, monkeypatch, tmp_path):
+    record(run, tmp_path / "cyclegan-apple2orange-small" / "seed-0", recorded_files((1, 2)))
+    monkeypatch.setenv("HW2_RESULTS", str(tmp_path))
+    write_manifest()
+    checks = list(verify(["cyclegan-apple2orange-small"]))
+    assert any("green kept" in check.what for check in checks)
+    # max_steps, which only quick runs have, makes epochs shorter than their images.
+    of_steps = {"steps of the losses", "epochs of the losses", "seconds_per_step, in ms"}
+    assert {c.what for c in checks if not c.holds} <= of_steps
 
 
 def test_outputs_are_measured_beside_photographs(run, data):

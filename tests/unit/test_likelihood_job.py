@@ -20,7 +20,10 @@ from hw2lib.jobs.likelihood import (
 )
 from hw2lib.jobs.maf import run_maf
 from hw2lib.jobs.trained import load_flow
-from hw2lib.runs.reader import read_table
+from hw2lib.jobs.verify import verify
+from hw2lib.runs.folder import record
+from hw2lib.runs.manifest import write_manifest
+from hw2lib.runs.reader import paper_runs, read_table
 from hw2lib.statistics import Placements, compare
 from hw2lib.training.settings import MAFConfig
 
@@ -76,6 +79,16 @@ def test_every_score_is_compared_with_the_plain_one(run):
         assert found["difference"]["low"] == pytest.approx(expected.difference.low, abs=1e-6, nan_ok=True)
     assert metrics["scores"]["plain"]["against_plain"]["p_value"] == 1
     assert metrics["held_out_bpd"]["error"] < 0.1
+
+
+def test_a_record_of_it_is_read_and_verified(run, monkeypatch, tmp_path):
+    folder, _ = run
+    record(folder / "run", tmp_path / "likelihood-capsule" / "seed-1", RECORDED_FILES)
+    monkeypatch.setenv("HW2_RESULTS", str(tmp_path))
+    write_manifest()
+    checks = list(verify(["likelihood-capsule"]))
+    assert len(checks) > 8 * len(COMPARED) and [c for c in checks if not c.holds] == []
+    assert paper_runs("likelihood-capsule")[0].metrics["held_out_bpd"].keys() == {"bound", "error", "middle"}
 
 
 def test_the_settings_are_those_of_the_protocol():
