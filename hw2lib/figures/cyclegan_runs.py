@@ -208,7 +208,7 @@ def steganography(run: RecordedCycleGAN, pair: str, lang: str) -> Figure:
         top.get_legend().remove()
         top.set(xscale="log", yscale="log", title=localize(way, lang), xlabel=localize(_NOISE, lang))
         last = table.query("epoch == epoch.max() and (kind != 'noise' or level == 0)")
-        _disturbances(bottom, last, lang)
+        _disturbances(bottom, last[last["kind"].isin(_DISTURBANCES)], lang)
     axes[0, 0].set_ylabel(localize(_MOVED, lang))
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return fig

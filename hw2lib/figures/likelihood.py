@@ -11,18 +11,18 @@ from hw2lib.runs.reader import RecordedRun
 from . import style
 
 SCORES: dict[str, Words] = {
-    "typicality": Text("فاصله تا مقدار معمول", "typicality"),
-    "complexity": Text("منهای طول فایل PNG", "less the PNG's length"),
-    "ratio": Text("نسبت به مدل زمینه", "ratio to the background"),
+    "typicality": Text("فاصله از مقدار معمول", "typicality"),
+    "complexity": Text("منهای طول پروندهٔ PNG", "less the PNG's length"),
+    "ratio": Text("نسبت به مدل پس‌زمینه", "ratio to the background"),
     "additive": Text("جریان جمعی", "additive flow"),
     "map_maximum": Text("بیشینهٔ نقشه", "maximum of the map"),
     "map_top": Text("یک درصد بالای نقشه", "top 1 % of the map"),
 }
 BESIDE: dict[str, Words] = {
-    "jpeg2000": Text("منهای طول فایل JPEG 2000", "less the JPEG 2000's length"),
+    "jpeg2000": Text("منهای طول پروندهٔ JPEG 2000", "less the JPEG 2000's length"),
     "bound": Text("کران واکوانتش", "dequantization bound"),
 }
-_LABEL = Text("AUROC منهای AUROC درست‌نمایی ساده", "AUROC less that of plain likelihood")
+_LABEL = Text("اختلاف AUROC با درست‌نمایی ساده", "AUROC less that of plain likelihood")
 
 
 @style.bilingual

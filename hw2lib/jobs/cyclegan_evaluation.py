@@ -81,7 +81,8 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
             colours += [place | row for row in _transitions(data.images[split], translated)]
             images += [place | row for row in _per_image(classifier, domain, data.images[split], translated)]
             output |= {f"{name}_{domain}": grid for name, grid in _grids(translated, seed).items()}
-            output[f"spread_{domain}"] = relative_spread(translated, data.images[split])
+            if len(translated) > 1:
+                output[f"spread_{domain}"] = relative_spread(translated, data.images[split])
             there, back = partial(run_generator, forward), partial(run_generator, backward)
             some = x[_spread(len(x), STEGANOGRAPHY_IMAGES)]
             rows = reconstruction_curve(there, back, some, (*PERTURBATIONS, *OCTAVES), seed)
@@ -132,7 +133,9 @@ def _measures(
 
 
 def _grids(images: Tensor, seed: int) -> dict[str, dict[str, float]]:
-    """The grid excess by period, with its interval."""
+    """The grid excess by period, with its interval; a single image has none."""
+    if len(images) < 2:
+        return {}
     return {f"grid_{k}": asdict(grid_interval(images.double(), k, seed)) for k in PERIODS}
 
 

@@ -21,6 +21,7 @@ from hw2lib.schema import read_json
 from hw2lib.statistics import Placements, compare, intervals_per_defect
 from hw2lib.statistics.localisation import detection
 from hw2lib.statistics.variation import block_means
+from hw2lib.translation.steganography import LEAST_TURNED
 
 from .local import decisions
 from .pixel_comparison import read_placements
@@ -205,10 +206,10 @@ def _likelihood(folder: Path) -> Iterator[Relation]:
     plain = Placements.of(labels, run.scores["plain"])
     for name, recorded in run.metrics["scores"].items():
         placed = Placements.of(labels, run.scores[name])
-        found = {"auroc": placed.estimate(), "against_plain": compare(placed, plain, run.metrics["level"])}
+        against = compare(placed, plain, run.metrics["level"])
         stored = pd.json_normalize(recorded).iloc[0]
-        again = pd.json_normalize({kind: asdict(estimate) for kind, estimate in found.items()}).iloc[0]
-        for part, value in again.items():
+        again = {"auroc": asdict(placed.estimate()), "against_plain": asdict(against)}
+        for part, value in pd.json_normalize(again).iloc[0].items():
             yield f"{name}, {part}", float(stored[part]), float(value), 1e-3
 
 
@@ -239,6 +240,7 @@ def _cyclegan(folder: Path) -> Iterator[Relation]:
             kept = run.colours_after(int(epoch), direction).loc["green", "green"]
             images = run.translations.query("epoch == @epoch and direction == @direction")["green_kept"]
             yield f"{where}, green kept", float(kept), float(images.mean()), 1e-5
+    yield from _returns(run)
     before = colours.pivot_table(
         index=["direction", "before"], columns="epoch", values="share", aggfunc="sum"
     )
@@ -247,6 +249,18 @@ def _cyclegan(folder: Path) -> Iterator[Relation]:
     unchanged = run.translations.groupby(["direction", "image"])["green"].nunique()
     yield "green before is that of every epoch", 1, int(unchanged.max())
     yield from _disturbed(run.steganography)
+
+
+def _returns(run: RecordedCycleGAN) -> Iterator[Relation]:
+    """The images whose green turned, and that nothing is disturbed where nothing is done."""
+    for row in run.metrics.get("returns", []):
+        epoch, direction = row["epoch"], row["direction"]
+        where = f"green that comes back, epoch {epoch}, {direction}, {row['kind']}"
+        rows = run.translations.query("epoch == @epoch and direction == @direction")
+        turned = (rows["green"] - rows["green_kept"] >= LEAST_TURNED).sum()
+        yield f"{where}, images", row["images"], int(turned)
+        if row["kind"] == "noise":
+            yield f"{where}, size", row["size"], 0.0
 
 
 def _disturbed(table: DataFrame) -> Iterator[Relation]:

@@ -10,6 +10,7 @@ from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.data import MVTecCategory
 from hw2lib.data.source import load_capsules, load_pair
 from hw2lib.errors import UserError
+from hw2lib.runs.ablations import VARIANTS
 from hw2lib.runs.folder import commit, has_checkpoint, record
 from hw2lib.runs.manifest import write_manifest
 from hw2lib.runs.reader import paper_root
@@ -231,14 +232,7 @@ PAIRS = {"apple2orange": "apple2orange", "summer2winter": "summer2winter_yosemit
 
 # One thing each differs from cyclegan-apple2orange (book/protocol.yml: apple2orange-ablations, precision) and
 # cyclegan-apple2orange-small (apple2orange-small).
-CYCLEGAN_VARIANTS: dict[str, dict[str, object]] = {
-    "identity-0": {"identity": 0.0},
-    "cycle-0": {"cycle": 0.0},
-    "cycle-and-identity-0": {"cycle": 0.0, "identity": 0.0},
-    "pool-0": {"pool": 0},
-    "resize": {"upsampling": "resize"},
-    "float32": {"bfloat16": False},
-}
+CYCLEGAN_VARIANTS: dict[str, dict[str, object]] = VARIANTS | {"float32": {"bfloat16": False}}
 
 
 def _cyclegan_job(

@@ -9,11 +9,11 @@ KINDS = ("leaves", "apples", "both", "neither", "unsure")
 
 
 def green_by_eye() -> DataFrame:
-    """The test apples that have green pixels at 256 × 256, and what these are.
+    """The 128 test apples whose photographs have green, and what it is.
 
     Two readers sorted them, by themselves and before any translation of the runs that are judged by it had
-    been looked at, into ``leaves`` (and other plants), ``apples``, ``both`` and ``neither``; where they
-    disagree, it is ``unsure``.
+    been looked at, into ``leaves`` (and other plants), ``apples``, ``both`` and ``neither``; the 16 on which
+    they disagree are ``unsure``.
 
     Returns:
         Columns ``image``, the place in the sorted split, ``file`` and ``green``, one of :data:`KINDS`.

@@ -1,5 +1,6 @@
 """The energy of an image's finest structures: what a checkerboard leaves in a spectrum."""
 
+import numpy as np
 import torch
 from scipy.stats import bootstrap
 from torch import Tensor
@@ -89,18 +90,19 @@ def grid_excess(images: Tensor, period: int) -> float:
 
     The ratio of the means over the images of both energies of :func:`grid_energies` (book: eq-grid-excess).
     """
-    on, beside = grid_energies(images, period).mean(0).tolist()
-    return on / beside
+    return float(_excess(*grid_energies(images, period).T.cpu().numpy()))
 
 
 def grid_interval(images: Tensor, period: int, seed: int = 0) -> Estimate:
-    """:func:`grid_excess` with its 95 % interval, by the percentile bootstrap over the images."""
-    on, beside = grid_energies(images, period).T.cpu().numpy()
-
-    def ratio(on, beside, axis=-1):
-        return on.mean(axis) / beside.mean(axis)
-
+    """:func:`grid_excess` with its 95 % interval, by the percentile bootstrap over two images or more."""
+    energies = tuple(grid_energies(images, period).T.cpu().numpy())
     found = bootstrap(
-        (on, beside), ratio, paired=True, n_resamples=RESAMPLES, method="percentile", rng=seed
+        energies, _excess, paired=True, n_resamples=RESAMPLES, method="percentile", rng=seed
     ).confidence_interval
-    return Estimate(float(ratio(on, beside)), float(found.low), float(found.high))
+    return Estimate(float(_excess(*energies)), float(found.low), float(found.high))
+
+
+def _excess(on: np.ndarray, beside: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The ratio of the means; 1 of flat images, which have no energy at all."""
+    least = np.finfo(float).tiny
+    return (on.mean(axis) + least) / (beside.mean(axis) + least)

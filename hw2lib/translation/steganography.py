@@ -95,7 +95,7 @@ COLOUR = (
     Perturbation("blur", 1.0),
     Perturbation("jpeg", 50.0),
 )
-_LEAST_TURNED = 0.05
+LEAST_TURNED = 0.05
 
 
 @torch.no_grad()
@@ -131,7 +131,7 @@ def colour_returns(
 
     z = forward(x)
     turned = of_colour(x) & ~of_colour(z)
-    taken = turned.double().mean((1, 2)) >= _LEAST_TURNED
+    taken = turned.double().mean((1, 2)) >= LEAST_TURNED
     z, turned = z[taken.to(z.device)], turned[taken]
     if not len(z):
         return []

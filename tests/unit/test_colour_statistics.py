@@ -121,7 +121,7 @@ def test_a_generator_that_collapses_has_no_spread(images):
     assert relative_spread(images.double() / 4, images) == pytest.approx(0.25)
 
 
-def test_every_test_apple_with_green_has_been_sorted_once():
+def test_no_apple_has_been_sorted_twice():
     table = green_by_eye()
     assert table["image"].is_monotonic_increasing and table["image"].is_unique and table["file"].is_unique
     assert set(table["green"]) == set(KINDS) and table["image"].between(0, 265).all()

@@ -14,7 +14,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from hw2lib.data import synthetic_unpaired
 from hw2lib.errors import UserError
 from hw2lib.jobs.cyclegan import recorded_files, run_cyclegan
-from hw2lib.jobs.cyclegan_evaluation import references
+from hw2lib.jobs.cyclegan_evaluation import _per_image, references
 from hw2lib.jobs.evaluate import SECTIONS, evaluate_run, is_evaluated
 from hw2lib.jobs.verify import verify
 from hw2lib.runs.folder import read_json, record, write_json
@@ -222,6 +222,21 @@ def test_a_record_of_a_run_is_verified(run, monkeypatch, tmp_path):
     # max_steps, which only quick runs have, makes epochs shorter than their images.
     of_steps = {"steps of the losses", "epochs of the losses", "seconds_per_step, in ms"}
     assert {c.what for c in checks if not c.holds} <= of_steps
+
+
+def test_a_single_test_image_is_no_reason_to_lose_a_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("hw2lib.translation.classifier.LEAST_STEPS", 4)
+    single = synthetic_unpaired("apple2orange", 32, "resize", train=24, test=1)
+    assert run_cyclegan(TINY, single, tmp_path / "run", device="cpu")
+    outputs = read_json(tmp_path / "run" / "metrics.json")["outputs"]
+    assert outputs == {"photographs": {"A": {}, "B": {}}, "epochs": [{"epoch": 1}, {"epoch": 2}]}
+
+
+def test_an_image_that_grows_whiter_has_more_value_and_less_saturation(classifier, data):
+    images = data.images["testA"]
+    white = (images.double() * 0.5 + 127).to(torch.uint8)
+    for row in _per_image(classifier, "A", images, white):
+        assert row["value"] > 0.05 and row["saturation"] < -0.05
 
 
 def test_outputs_are_measured_beside_photographs(run, data):

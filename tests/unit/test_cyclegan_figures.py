@@ -17,7 +17,7 @@ from hw2lib.runs.images import save_grid
 from hw2lib.runs.reader import RecordedCycleGAN
 from hw2lib.statistics.trends import Trend
 from hw2lib.translation.colour_statistics import COLOURS
-from hw2lib.translation.steganography import PERTURBATIONS
+from hw2lib.translation.steganography import OCTAVES, PERTURBATIONS
 
 MEASURES = ("success", "colour", "classifier_kid", "cycle_psnr", "cycle_ssim", "identity_l1")
 
@@ -43,7 +43,7 @@ def run(tmp_path_factory):
         }
         for e in (1, 2)
         for d in "AB"
-        for p in PERTURBATIONS
+        for p in (*PERTURBATIONS, *OCTAVES)
     ]
     test = [{"epoch": e} | values for e in (1, 2)]
     translation = {"epochs": test, "reference": {"source": values, "real": values}}

@@ -191,5 +191,28 @@ def test_a_meadow_that_can_be_guessed_from_its_shade_needs_no_message():
     assert rows["swap"]["size"] == pytest.approx(0, abs=1e-9)
 
 
+def test_images_whose_green_turns_are_looked_at_and_no_others():
+    """The second meadow stays, the third is too small: the next of the first is the fourth."""
+    x = summers()
+    x[2, :, 9:] = 0
+
+    def forward(x):
+        grey = luma(x).expand_as(x).clone()
+        grey[1] = x[1]
+        return grey + 0.05 * (x - luma(x))
+
+    asked = []
+
+    def backward(z):
+        asked.append(z)
+        return z
+
+    rows = colour_returns(forward, backward, x, perturbations=[Perturbation("swap")])
+    assert rows[0]["images"] == 2 and len(asked[-1]) == 2
+    first, last = forward(x)[[0, 3]]
+    assert torch.allclose(asked[-1][0] - luma(asked[-1][:1])[0], last - luma(last[None])[0])
+    assert torch.allclose(luma(asked[-1][:1]), luma(first[None]))
+
+
 def test_a_colour_that_nothing_takes_away_cannot_come_back():
     assert colour_returns(lambda x: x, lambda z: z, summers()) == []

@@ -10,8 +10,9 @@ from hw2lib.experiments import geometry
 from hw2lib.jobs import photographs, reproduce, toys
 from hw2lib.runs.folder import read_json
 from hw2lib.runs.reader import paper_root, paper_runs
+from hw2lib.statistics import Estimate
 from hw2lib.training.settings import CYCLEGAN_PROFILES
-from hw2lib.translation.spectra import grid_energies, grid_excess
+from hw2lib.translation.spectra import grid_energies, grid_excess, grid_interval
 
 RULES = {rule["id"]: rule for rule in yaml.safe_load((ROOT / "book" / "protocol.yml").read_text("utf-8"))}
 
@@ -82,6 +83,11 @@ def test_a_grid_is_seen_in_the_image_that_has_it():
     images[2, :, ::2] += 1
     on, beside = grid_energies(images, 2).T
     assert int((on / beside).argmax()) == 2 and float((on / beside)[2]) > 10
+
+
+def test_flat_images_have_no_grid():
+    flat = torch.full((3, 3, 32, 32), 7.0, dtype=torch.float64)
+    assert grid_excess(flat, 2) == 1 and grid_interval(flat, 4) == Estimate(1, 1, 1)
 
 
 @pytest.mark.parametrize("name", ["toy-geometry", "toy-moves"])
