@@ -26,8 +26,10 @@ from hw2lib.translation.distances import colour_distance, kernel_distance, relat
 from hw2lib.translation.similarity import directions, run_generator, structural_similarity
 from hw2lib.translation.spectra import PERIODS, grid_interval
 from hw2lib.translation.steganography import OCTAVES, PERTURBATIONS, colour_returns, reconstruction_curve
+from hw2lib.translation.texture import Skins
 
 TRANSLATIONS = "translations.csv"
+FRUITS = "apple2orange"
 STEGANOGRAPHY_IMAGES = 64
 
 
@@ -58,7 +60,9 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
 
         ``outputs``: ``epochs``, a row per epoch with, by direction, ``spread``
         (:func:`~hw2lib.translation.distances.relative_spread`) and ``grid_2`` and ``grid_4``
-        (:func:`~hw2lib.translation.spectra.grid_interval`); ``photographs``, the grids of the test images.
+        (:func:`~hw2lib.translation.spectra.grid_interval`); ``photographs``, the grids of the test images. Of
+        apples and oranges, ``skin`` as well, the share of fruit windows whose texture is taken for an
+        orange's (:mod:`hw2lib.translation.texture`), and for the photographs under ``skins``.
 
         ``steganography``: rows of :func:`~hw2lib.translation.steganography.reconstruction_curve` with
         ``epoch`` and ``direction``, on up to 64 evenly spaced test images of each domain.
@@ -68,6 +72,7 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
     """
     device = next(net.parameters()).device
     classifier = train_classifier(data, seed, device)
+    skins = Skins.of(data) if data.name == FRUITS else None
     epochs, colours, hidden, images, outputs, returns = [], [], [], [], [], []
     for epoch in kept_epochs(run):
         load_weights(snapshot(run, epoch), net)
@@ -83,6 +88,8 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
             output |= {f"{name}_{domain}": grid for name, grid in _grids(translated, seed).items()}
             if len(translated) > 1:
                 output[f"spread_{domain}"] = relative_spread(translated, data.images[split])
+            if skins is not None:
+                output[f"skin_{domain}"] = skins.share_orange(translated, domain)
             there, back = partial(run_generator, forward), partial(run_generator, backward)
             some = x[_spread(len(x), STEGANOGRAPHY_IMAGES)]
             rows = reconstruction_curve(there, back, some, (*PERTURBATIONS, *OCTAVES), seed)
@@ -96,11 +103,14 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
         "reference": references(classifier, data),
         "epochs": epochs,
     }
-    photographs = {domain: _grids(data.images[f"test{domain}"], seed) for domain in "AB"}
+    found: dict[str, Any] = {"epochs": outputs}
+    found["photographs"] = {domain: _grids(data.images[f"test{domain}"], seed) for domain in "AB"}
+    if skins is not None:
+        found["skins"] = skins.shares | {"told": skins.told}
     return {
         "translation": translation,
         "colours": colours,
-        "outputs": {"photographs": photographs, "epochs": outputs},
+        "outputs": found,
         "steganography": hidden,
         "returns": returns,
     }

@@ -84,6 +84,7 @@ class _Translation(_Part):
 class _Outputs(_Part):
     photographs: dict[str, Estimates]
     epochs: list[_Row]
+    skins: Numbers = {}
 
 
 class CycleGANMetrics(_Part):

@@ -10,6 +10,7 @@ from .distances import require_uint8
 # Lower ends of the classes of colourful pixels, in degrees of hue; what lies above the last is red again.
 _HUES = (("red", 0), ("orange", 20), ("yellow", 50), ("green", 70), ("blue", 170), ("red", 330))
 COLOURS = ("red", "orange", "yellow", "green", "blue", "pale", "grey", "dark")
+LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601, as JPEG has it
 _DARK, _PALE, _COLOURLESS = 0.2, 0.6, 0.2  # of the largest possible value, and of full saturation
 
 

@@ -17,13 +17,12 @@ from torchvision.transforms.v2 import functional as F
 
 from hw2lib.data.unpaired import to_signed, to_uint8
 
-from .colour_statistics import COLOURS, colour_classes
+from .colour_statistics import COLOURS, LUMA, colour_classes
 
 Kind = Literal["noise", "octave", "rounding", "jpeg", "blur", "grey", "swap"]
 Generator = Callable[[Tensor], Tensor]
 LEVEL = 2 / 255  # one of 256 levels, in the units of images in [−1, 1]
 _OCTAVE_NOISE = 2.0  # levels
-_LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601, as JPEG has it
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ def reconstruction_curve(
 
 
 def _luma(images: Tensor) -> Tensor:
-    weights = torch.tensor(_LUMA, dtype=images.dtype, device=images.device).view(3, 1, 1)
+    weights = torch.tensor(LUMA, dtype=images.dtype, device=images.device).view(3, 1, 1)
     return (weights * images).sum(1, keepdim=True)
 
 
