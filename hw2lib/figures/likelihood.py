@@ -19,7 +19,7 @@ SCORES: dict[str, Words] = {
     "map_top": Text("یک درصد بالای نقشه", "top 1 % of the map"),
 }
 BESIDE: dict[str, Words] = {
-    "jpeg2000": Text("منهای طول پروندهٔ JPEG 2000", "less the JPEG 2000's length"),
+    "jpeg2000": Text("منهای طول پروندهٔ JPEG ۲۰۰۰", "less the JPEG 2000's length"),
     "bound": Text("کران واکوانتش", "dequantization bound"),
 }
 _LABEL = Text("اختلاف AUROC با درست‌نمایی ساده", "AUROC less that of plain likelihood")
