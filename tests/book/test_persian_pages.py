@@ -11,9 +11,9 @@ pytestmark = pytest.mark.book
 NAMES = set(
     "CycleGAN PatchGAN pix2pix GAN MADE MAF IAF RealNVP NICE TarFlow VAE U-Net ResNet "
     "PCA PaDiM PatchCore CFLOW FastFlow CutPaste anomalib ImageNet "
-    "Inception Adam AUROC ROC AUPRO AUPIMO F1 ELBO NLL KL KID FID MSE PSNR SSIM L1 L2 "
+    "Inception Adam AUROC ROC AUPRO AUPIMO F1 ELBO NLL KL KID FID MSE PSNR SSIM L1 L2 PNG "
     "MVTec AD apple2orange JPEG JSON PDF pdf ipynb md losses.csv hw2 CC BY MIT NVIDIA H200 CPU GPU bfloat16 "
-    "ConvTranspose2d slogdet PNG sympy torch PyTorch Fabric Lightning Jupyter nbval JavaScript English".split()
+    "ConvTranspose2d slogdet sympy torch PyTorch Fabric Lightning Jupyter nbval JavaScript English".split()
 )
 CLAIM = re.compile(r"(?:[A-Z]|Tab)\d+\.\d+[a-z]?(?:-\d+)?")
 WORD = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|[._/-](?=[A-Za-z0-9]))+")
