@@ -80,7 +80,8 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
         output: dict[str, Any] = {"epoch": epoch}
         for domain, (split, forward, backward) in zip("AB", directions(net), strict=True):
             x = to_signed(data.images[split])
-            translated = to_uint8(run_generator(forward, x))
+            z = run_generator(forward, x)
+            translated = to_uint8(z)
             measures |= _measures(classifier, data, domain, translated)
             place = {"epoch": epoch, "direction": domain}
             colours += [place | row for row in _transitions(data.images[split], translated)]
@@ -94,7 +95,7 @@ def evaluate_snapshots(run: Path, net: CycleGAN, data: UnpairedImages, seed: int
             some = x[_spread(len(x), STEGANOGRAPHY_IMAGES)]
             rows = reconstruction_curve(there, back, some, (*PERTURBATIONS, *OCTAVES), seed)
             hidden += [place | _short(row) for row in rows]
-            returns += [place | _short(row) for row in colour_returns(there, back, x, seed=seed)]
+            returns += [place | _short(row) for row in colour_returns(x, z, back, seed=seed)]
         epochs.append(_short(measures))
         outputs.append(output)
     write_csv(run / TRANSLATIONS, images)

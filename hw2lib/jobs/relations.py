@@ -225,7 +225,7 @@ def _cyclegan(folder: Path) -> Iterator[Relation]:
     yield "epochs measured", [*config["evaluate_epochs"]], run.epochs
     per_step = run.metrics["train_seconds"] / steps  # recorded in ten thousandths of a second
     yield "seconds_per_step, in ms", 1e3 * run.metrics["seconds_per_step"], 1e3 * per_step, 0.051
-    means = run.translations.groupby(["epoch", "direction"])[["classified_as_target", "green"]].mean()
+    means = run.translations.groupby(["epoch", "direction"]).mean()
     for row in run.metrics["translation"]["epochs"]:
         for direction in ("A", "B"):
             share = float(means["classified_as_target"][row["epoch"], direction])
@@ -236,10 +236,9 @@ def _cyclegan(folder: Path) -> Iterator[Relation]:
         yield f"{where}, add up", 1.0, float(rows["share"].sum()), 1e-4
         green = float(rows["share"][rows["before"] == "green"].sum())
         yield f"{where}, green before", green, float(means["green"][epoch, direction]), 1e-5
-        if "green_kept" in run.translations:  # records of before it was measured have none
+        if "green_kept" in means:  # records of before it was measured have none
             kept = run.colours_after(int(epoch), direction).loc["green", "green"]
-            images = run.translations.query("epoch == @epoch and direction == @direction")["green_kept"]
-            yield f"{where}, green kept", float(kept), float(images.mean()), 1e-5
+            yield f"{where}, green kept", float(kept), float(means["green_kept"][epoch, direction]), 1e-5
     yield from _returns(run)
     before = colours.pivot_table(
         index=["direction", "before"], columns="epoch", values="share", aggfunc="sum"

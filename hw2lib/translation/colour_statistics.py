@@ -10,7 +10,7 @@ from .distances import require_uint8
 # Lower ends of the classes of colourful pixels, in degrees of hue; what lies above the last is red again.
 _HUES = (("red", 0), ("orange", 20), ("yellow", 50), ("green", 70), ("blue", 170), ("red", 330))
 COLOURS = ("red", "orange", "yellow", "green", "blue", "pale", "grey", "dark")
-LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601, as JPEG has it
+_LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601, as JPEG has it
 _DARK, _PALE, _COLOURLESS = 0.2, 0.6, 0.2  # of the largest possible value, and of full saturation
 
 
@@ -69,6 +69,21 @@ def saturation_and_value(images: Tensor) -> Tensor:
         float64, shape (2, n).
     """
     return torch.from_numpy(_hsv(images)[1:].mean((2, 3)))
+
+
+def luma(images: Tensor) -> Tensor:
+    """The brightness 0.299 R + 0.587 G + 0.114 B of every pixel.
+
+    Args:
+        images: floating point, shape (n, 3, height, width).
+
+    Returns:
+        Of the same type, shape (n, 1, height, width).
+
+    Source: ITU-R BT.601.
+    """
+    weights = torch.tensor(_LUMA, dtype=images.dtype, device=images.device).view(3, 1, 1)
+    return (weights * images).sum(1, keepdim=True)
 
 
 def _hsv(images: Tensor) -> np.ndarray:

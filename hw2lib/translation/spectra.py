@@ -47,6 +47,12 @@ def spectrum(images: Tensor) -> Tensor:
     return torch.fft.fft2(centred * window[:, None] * window).abs().square().mean((0, 1)) / side**4
 
 
+def largest_frequency(height: int, width: int) -> Tensor:
+    """The larger of row and column frequency in cycles per pixel, as ``torch.fft.fft2`` orders them."""
+    rows, columns = (torch.fft.fftfreq(n, dtype=torch.float64).abs() for n in (height, width))
+    return torch.maximum(rows[:, None], columns)
+
+
 def fine_share(images: Tensor, lowest: float = 7 / 16) -> float:
     """Share of the spectrum's energy where a row or column frequency is at least ``lowest``, of ½ at most.
 
@@ -54,8 +60,7 @@ def fine_share(images: Tensor, lowest: float = 7 / 16) -> float:
     of its energy there.
     """
     energy = spectrum(images)
-    frequency = torch.fft.fftfreq(images.shape[-1], dtype=images.dtype).abs()
-    fine = (frequency[:, None] >= lowest) | (frequency >= lowest)
+    fine = largest_frequency(*energy.shape) >= lowest
     return float(energy[fine].sum() / energy.sum())
 
 

@@ -17,7 +17,8 @@ from torchvision.transforms.v2 import functional as F
 
 from hw2lib.data.unpaired import to_signed, to_uint8
 
-from .colour_statistics import COLOURS, LUMA, colour_classes
+from .colour_statistics import COLOURS, colour_classes, luma
+from .spectra import largest_frequency
 
 Kind = Literal["noise", "octave", "rounding", "jpeg", "blur", "grey", "swap"]
 Generator = Callable[[Tensor], Tensor]
@@ -62,11 +63,11 @@ class Perturbation:
             noise = self.level * noise if self.kind == "noise" else _OCTAVE_NOISE * _band(noise, self.level)
             return (images + LEVEL * noise).clamp(-1, 1)
         if self.kind in ("grey", "swap"):
-            luma = _luma(images)
+            brightness = luma(images)
             if self.kind == "grey":
-                return luma.expand_as(images)
+                return brightness.expand_as(images)
             other = images.roll(-1, 0)
-            return (other + luma - _luma(other)).clamp(-1, 1)
+            return (other + brightness - luma(other)).clamp(-1, 1)
         if self.kind == "rounding":
             return to_signed(to_uint8(images)).to(images)
         if self.kind == "jpeg":
@@ -99,9 +100,9 @@ LEAST_TURNED = 0.05
 
 @torch.no_grad()
 def colour_returns(
-    forward: Generator,
-    backward: Generator,
     x: Tensor,
+    z: Tensor,
+    backward: Generator,
     colour: str = "green",
     perturbations: Iterable[Perturbation] = COLOUR,
     seed: int = 0,
@@ -113,9 +114,9 @@ def colour_returns(
     lies in what p takes away is lost, and with it the colour.
 
     Args:
-        forward: G, maps images in [−1, 1] to such images.
-        backward: F, maps them back.
         x: images in [−1, 1], shape (n, 3, height, width).
+        z: G(x), same shape.
+        backward: F, maps such images back.
         colour: one of :data:`~hw2lib.translation.colour_statistics.COLOURS`.
         perturbations: what is done to z.
         seed: of the noise.
@@ -128,7 +129,6 @@ def colour_returns(
     def of_colour(images: Tensor) -> Tensor:
         return colour_classes(to_uint8(images)) == COLOURS.index(colour)
 
-    z = forward(x)
     turned = of_colour(x) & ~of_colour(z)
     taken = turned.double().mean((1, 2)) >= LEAST_TURNED
     z, turned = z[taken.to(z.device)], turned[taken]
@@ -195,16 +195,10 @@ def reconstruction_curve(
     return rows
 
 
-def _luma(images: Tensor) -> Tensor:
-    weights = torch.tensor(LUMA, dtype=images.dtype, device=images.device).view(3, 1, 1)
-    return (weights * images).sum(1, keepdim=True)
-
-
 def _band(noise: Tensor, octave: float) -> Tensor:
     """White noise with one octave of its frequencies left, of variance 1 again; 0 where an image has none."""
     height, width = noise.shape[-2:]
-    rows, columns = torch.fft.fftfreq(height).abs(), torch.fft.rfftfreq(width)
-    frequency = torch.maximum(rows[:, None], columns)
+    frequency = largest_frequency(height, width)[:, : width // 2 + 1]
     kept = (frequency > 2 ** -(octave + 1)) & (frequency <= 2**-octave)
     band = torch.fft.irfft2(torch.fft.rfft2(noise) * kept.to(noise.device), (height, width))
     return band / band.std((2, 3), keepdim=True).clamp_min(torch.finfo(band.dtype).tiny)

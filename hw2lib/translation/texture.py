@@ -13,8 +13,8 @@ from torchvision.transforms.v2.functional import resize
 
 from hw2lib.data.unpaired import UnpairedImages
 
-from .colour_statistics import COLOURS, LUMA, colour_classes
-from .spectra import spectrum
+from .colour_statistics import COLOURS, colour_classes, luma
+from .spectra import largest_frequency, spectrum
 
 SIDE = 16
 FRUIT = ("red", "orange", "yellow")
@@ -45,9 +45,8 @@ def textures(images: Tensor, windows: Tensor) -> np.ndarray:
         images: uint8, shape (n, 3, side, side).
         windows: which of theirs, as :func:`fruit_windows` says of the photographs.
     """
-    weights = torch.tensor(LUMA, dtype=torch.float64).view(3, 1, 1)
-    luma = (images.cpu().double() * weights).sum(1)
-    cut = luma.unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE)[windows]
+    brightness = luma(images.cpu().double())[:, 0]
+    cut = brightness.unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE)[windows]
     place = torch.linspace(-1, 1, SIDE, dtype=torch.float64)
     rows, columns = torch.meshgrid(place, place, indexing="ij")
     flat = torch.stack([torch.ones_like(rows), rows, columns]).flatten(1)  # at right angles to each other
@@ -55,8 +54,7 @@ def textures(images: Tensor, windows: Tensor) -> np.ndarray:
     values = values - (values @ flat.T / flat.square().sum(1)) @ flat
     values = values / values.std(1, keepdim=True).clamp_min(1e-9)  # of a window without any texture
     energy = torch.stack([spectrum(window.view(1, 1, SIDE, SIDE)) for window in values])
-    frequency = torch.fft.fftfreq(SIDE, dtype=torch.float64).abs()
-    ring = (torch.maximum(frequency[:, None], frequency) * 2 * RINGS).ceil().long() - 1
+    ring = (largest_frequency(SIDE, SIDE) * 2 * RINGS).ceil().long() - 1
     sums = [energy[:, ring == k].sum(1) for k in range(RINGS)]
     return torch.stack(sums, 1).clamp_min(1e-12).log().numpy()
 
