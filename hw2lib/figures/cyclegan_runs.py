@@ -79,7 +79,7 @@ def raw_samples(images: dict[str, Tensor], pair: str, synthetic: bool, lang: str
     names = [localize(name, lang) for name in DOMAINS[pair]]
     if synthetic:
         names = [localize(_GENERATED, lang).format(name=name) for name in names]
-    return _sheet(np.stack(rows), names, shown=128)
+    return sheet(np.stack(rows), names, shown=128)
 
 
 @style.bilingual(photographs=True)
@@ -87,7 +87,7 @@ def contact_sheet(run: RecordedCycleGAN, epoch: int, pair: str, lang: str) -> Fi
     """What the networks made of six test images of each domain after an epoch, a labelled row per step."""
     a, b = (localize(name, lang) for name in DOMAINS[pair])
     names = [localize(row, lang).format(a=a, b=b) for row in _ROWS]
-    return _sheet(run.contact_sheet(epoch), names, shown=128)
+    return sheet(run.contact_sheet(epoch), names, shown=128)
 
 
 @style.bilingual(photographs=True)
@@ -95,11 +95,11 @@ def translations(runs: Mapping[str, RecordedCycleGAN], lang: str) -> Figure:
     """What the last epoch's generators made of six test images, a row for each direction of each set."""
     rows, names = [], []
     for pair, run in runs.items():
-        sheet = run.contact_sheet(run.epochs[-1])
+        pictures = run.contact_sheet(run.epochs[-1])
         for row, way in zip((0, 2), directions(pair).values(), strict=True):
-            rows.append(sheet[row])
+            rows.append(pictures[row])
             names.append(localize(way, lang))
-    return _sheet(np.stack(rows), names, shown=128)
+    return sheet(np.stack(rows), names, shown=128)
 
 
 @style.bilingual
@@ -225,7 +225,7 @@ def _disturbances(ax: Axes, table: DataFrame, lang: str) -> None:
     ax.set_xlabel(localize(_ERROR, lang))
 
 
-def _sheet(pictures: np.ndarray, names: Sequence[str], shown: int) -> Figure:
+def sheet(pictures: np.ndarray, names: Sequence[str], shown: int) -> Figure:
     """Pictures, uint8 of shape (rows, columns, size, size, 3), ``shown`` pixels wide, named by row."""
     rows, columns = pictures.shape[:2]
     gap, title = 4, 30

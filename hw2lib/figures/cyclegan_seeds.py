@@ -1,0 +1,177 @@
+"""Tables and figures of the smaller runs: other seeds beside the recorded run, and runs that lack a part."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from hw2lib.bilingual import Column, Number, Shown, Text, localize, table
+from hw2lib.runs.ablations import DIRECTIONS, VARIANTS, Ablations
+from hw2lib.runs.margins import Margin
+from hw2lib.runs.messages import NOTHING, GreenMessage
+from hw2lib.runs.reader import RecordedCycleGAN
+from hw2lib.translation.leaves import kept_by_kind
+
+from . import style
+from .cyclegan_runs import sheet
+from .cyclegan_tables import directions
+
+_COMPARED = {
+    "accepted_1": Text("دور ۱: سهم پذیرفته", "epoch 1: share accepted"),
+    "changed": Text("تغییر دور ۱ تقسیم بر دور ۲۰", "change at epoch 1 over epoch 20"),
+    "grid_2": Text("دور ۱: توری $g_2$", "epoch 1: grid $g_2$"),
+    "photographs_2": Text("$g_2$ عکس‌ها تقسیم بر آن", "$g_2$ of photographs over that"),
+    "grid_4": Text("دور ۱: توری $g_4$", "epoch 1: grid $g_4$"),
+    "photographs_4": Text("$g_4$ عکس‌ها تقسیم بر آن", "$g_4$ of photographs over that"),
+    "painted": Text("دور ۱: پیرامونی که رنگش عوض می‌شود", "epoch 1: surroundings that change colour"),
+    "painted_on": Text("همان در دور ۲۰ تقسیم بر دور ۱", "the same at epoch 20 over epoch 1"),
+    "orange_10": Text("دور ۱۰: سرخ سیب به نارنجی یا زرد", "epoch 10: red of apples to orange or yellow"),
+    "red_10": Text("دور ۱۰: نارنجی پرتقال به سرخ", "epoch 10: orange of oranges to red"),
+    "orange_20": Text("دور ۲۰: سرخ سیب به نارنجی یا زرد", "epoch 20: red of apples to orange or yellow"),
+    "accepted_20": Text("دور ۲۰: سهم پذیرفته", "epoch 20: share accepted"),
+    "white": Text("سبز به روشن بی‌رنگ", "green to pale"),
+    "colourless": Text("سبز به روشن یا خاکستری", "green to pale or grey"),
+    "green_over_blue": Text("سبز مانده تقسیم بر آبی مانده", "green kept over blue kept"),
+    "filtered": Text("جنگل‌هایی که یک فیلتر گرفته‌اند", "forests that got one filter"),
+    "gain": Text("بهره برای نویز دوسطحی", "gain to noise of two levels"),
+    "growth": Text("افزایش خطا با نویز یا گرد کردن", "growth of the error by noise or rounding"),
+}
+_KINDS = {
+    "leaves": Text("تنها برگ و ساقه", "leaves and stems alone"),
+    "apples": Text("تنها سیب", "apples alone"),
+    "both": Text("هر دو", "both"),
+    "neither": Text("هیچ‌کدام", "neither"),
+    "unsure": Text("دو بیننده هم‌نظر نبودند", "the two readers disagreed"),
+}
+_TAKEN = {
+    "noise": Text("هیچ", "nothing"),  # of level 0
+    "grey": Text("همهٔ رنگ", "all colour"),
+    "swap": Text("رنگ، با رنگ تصویری دیگر", "colour, by another image's"),
+    "blur": Text("تار کردن یک‌پیکسلی", "blur of one pixel"),
+    "jpeg": Text("فشرده‌سازی JPEG ۵۰", "JPEG 50"),
+}
+_VARIANTS = {
+    "identity-0": Text("بدون زیان همانی", "without identity loss"),
+    "cycle-0": Text("بدون زیان چرخه‌ای", "without cycle loss"),
+    "cycle-and-identity-0": Text("بدون هر دو", "without both"),
+    "pool-0": Text("بدون بافر", "without the pool"),
+    "resize": Text("با تغییر اندازه", "with resize convolution"),
+}
+_TABLE = Text("جدول گزارش", "the report's table")
+_MEASURED = {
+    "filter": Text("سهم یک فیلتر", "share of one filter"),
+    "shape": Text("شباهت با ورودی (SSIM)", "similarity to the input (SSIM)"),
+    "back": Text("بازگشت: PSNR (dB)", "way back: PSNR (dB)"),
+    "spread": Text("پراکندگی خروجی", "spread of the outputs"),
+}
+
+
+def seed_heads(format: str = ".2f") -> list[Column]:
+    """Heads of three columns, one per seed."""
+    return [Column(Text(f"بذر {localize(s, 'fa')}", f"seed {s}"), format) for s in range(3)]
+
+
+def margins_table(found: Mapping[str, Margin]) -> Shown:
+    """Each comparison at full size, what a seed moves it by, and whether that settles it."""
+    return table(
+        (
+            (_COMPARED[name], m.value, Number(m.threshold, "g"), *m.seeds, m.moved, m.settled)
+            for name, m in found.items()
+        ),
+        [
+            Text("سنجش", "comparison"),
+            Column(Text("اندازهٔ کامل", "full size"), ".2f"),
+            Text("آستانه", "threshold"),
+            *seed_heads(),
+            Column(Text("جابه‌جایی بذر", "moved by a seed"), ".2f"),
+            Column(
+                Text("نتیجه", "result"),
+                true=Text("قطعی", "settled"),
+                false=Text("وابسته به بذر", "open"),
+            ),
+        ],
+    )
+
+
+def leaves_table(runs: Sequence[RecordedCycleGAN]) -> Shown:
+    """Of the green of test apples, by what it is to an eye, the share that stays green, by seed."""
+    found = [kept_by_kind(run.last_translations("A")) for run in runs]
+    return table(
+        (
+            (name, int(found[0].loc[kind, "images"]), *(float(each.loc[kind, "kept"]) for each in found))
+            for kind, name in _KINDS.items()
+        ),
+        [
+            Text("سبز عکس", "the green of a photograph is"),
+            Text("عکس‌ها", "photographs"),
+            *seed_heads(".0%"),
+        ],
+    )
+
+
+def messages_table(found: Sequence[GreenMessage]) -> Shown:
+    """Of the green that G took away, the share that comes back as something is taken from G(x); by seed."""
+    rows = []
+    for kind, name in _TAKEN.items():
+        place = NOTHING if kind == NOTHING[0] else kind
+        cells: list[Number | None] = []
+        for message in found:
+            row = None if message.rows.empty else message.rows.loc[place].squeeze()
+            cells += (
+                [None, None] if row is None else [Number(row["share"], ".0%"), Number(row["size"], ".0f")]
+            )
+        rows.append((name, *cells))
+    heads = [Text("آنچه از زمستان گرفته شد", "taken from the winter")]
+    for seed in range(len(found)):
+        fa = localize(seed, "fa")
+        heads.append(Text(f"بذر {fa}: سبز بازگشته", f"seed {seed}: green again"))
+        heads.append(Text(f"بذر {fa}: تغییر (سطح)", f"seed {seed}: change (levels)"))
+    return table(rows, heads)
+
+
+def octaves_table(runs: Sequence[RecordedCycleGAN]) -> Shown:
+    """The gain of the way back to noise of one octave of frequencies, from summer to winter; by seed."""
+    rows = []
+    for octave in range(1, 6):
+        gains = []
+        for run in runs:
+            last = run.steganography.query("epoch == @run.epochs[-1] and direction == 'A'")
+            row = last.query("kind == 'octave' and level == @octave").squeeze()
+            gains.append(float(row["moved"] / row["size"]))
+        ends = 2**octave, 2 ** (octave + 1)
+        fa, en = (tuple(localize(end, lang) for end in ends) for lang in ("fa", "en"))
+        rows.append((Text(f"{fa[0]} تا {fa[1]}", f"{en[0]} to {en[1]}"), *gains))
+    return table(rows, [Text("دورهٔ تناوب نویز (پیکسل)", "period of the noise (pixels)"), *seed_heads()])
+
+
+@style.bilingual
+def ablations(runs: Ablations, pair: str, lang: str) -> Figure:
+    """Four measures of the last epoch, a row per run, a mark per direction.
+
+    The bands hold the three seeds of the table, and the lines within them are the seed of the others.
+    """
+    names = [localize(_VARIANTS[name], lang) for name in VARIANTS]
+    colors = [style.COLORS[role] for role in ("anomalous", "train")]
+    fig, axes = plt.subplots(2, 2, figsize=(8.6, 5.4), sharey=True)
+    for ax, (measure, title) in zip(axes.flat, _MEASURED.items(), strict=True):
+        for k, (direction, color, mark) in enumerate(zip(DIRECTIONS, colors, "os", strict=True)):
+            table_ = runs.of_the_table(measure, direction)
+            ax.axvspan(table_.min(), table_.max(), color=color, alpha=0.18, lw=0)
+            ax.axvline(table_[0], color=color, lw=1, ls="--")
+            values = [runs.of(name, measure, direction) for name in VARIANTS]
+            look = {"color": color, "label": localize(directions(pair)[direction], lang)}
+            ax.plot(values, np.arange(len(names)) + 0.12 * (2 * k - 1), mark, ms=6, **look)
+        ax.set(title=localize(title, lang), yticks=range(len(names)), yticklabels=names)
+    axes[0, 0].invert_yaxis()
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return fig
+
+
+@style.bilingual(photographs=True)
+def without_a_part(runs: Ablations, direction: str, lang: str) -> Figure:
+    """What the last epoch of each run made of the same six test images of one domain, a row per run."""
+    named = {_TABLE: runs.table[0]} | {_VARIANTS[name]: run for name, run in runs.variants.items()}
+    row = 0 if direction == "A" else 2
+    pictures = [run.contact_sheet(run.epochs[-1])[row] for run in named.values()]
+    return sheet(np.stack(pictures), [localize(name, lang) for name in named], shown=128)

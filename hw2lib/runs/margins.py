@@ -1,0 +1,173 @@
+"""Whether a comparison with a threshold would come out the same with another seed.
+
+The rules are seed-margins-of-both-sets, ratios-below-one and leaves-by-eye in ``book/protocol.yml``: what
+three smaller runs differ by is what a seed moves, and a value that is no further from its threshold than that
+is not settled.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeVar
+
+import numpy as np
+
+from hw2lib.translation.leaves import kept_by_kind
+
+from .paths import paper_root
+from .reader import RecordedCycleGAN, RecordedRun, paper_runs
+
+AROUND = "blue", "pale", "grey", "dark"
+WITH_GREEN = 0.001
+FILTER = 0.9
+Outcome = TypeVar("Outcome", bound=Hashable)
+Measure = Callable[[RecordedCycleGAN], float]
+
+
+@dataclass(frozen=True)
+class Margin:
+    """A measured value, its threshold, and the same measured of the smaller runs, by seed.
+
+    A ratio is written so that its threshold is below one.
+    """
+
+    value: float
+    threshold: float
+    seeds: tuple[float, ...]
+
+    @property
+    def moved(self) -> float:
+        """What a seed moves: the largest less the smallest of the smaller runs."""
+        return max(self.seeds) - min(self.seeds)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the value is further from the threshold than a seed moves it."""
+        return abs(self.value - self.threshold) > self.moved
+
+    @property
+    def above(self) -> bool:
+        return self.value > self.threshold
+
+
+def margins(run: RecordedCycleGAN, comparisons: Mapping[str, tuple[Measure, float]]) -> dict[str, Margin]:
+    """Of a run at full size, beside the three of ``{name}-small``.
+
+    Args:
+        run: such as ``cyclegan-apple2orange``.
+        comparisons: :data:`FRUIT` or :data:`SEASON`, by name a measure and its threshold.
+
+    Raises:
+        UserError: the smaller runs are not recorded.
+    """
+    small = small_runs(run)
+    return {
+        name: Margin(measure(run), threshold, tuple(measure(each) for each in small))
+        for name, (measure, threshold) in comparisons.items()
+    }
+
+
+def small_runs(run: RecordedCycleGAN) -> list[RecordedCycleGAN]:
+    """The runs of 64 × 64 with half the channels, by seed, of the job of a run at full size.
+
+    Raises:
+        UserError: none is recorded.
+    """
+    return [RecordedCycleGAN(each.path) for each in paper_runs(f"{run.path.name}-small")]
+
+
+def outcomes(
+    judge: Callable[[Mapping[str, bool]], Outcome],
+    found: Mapping[str, Margin],
+    open_: Mapping[str, Sequence[bool]] | None = None,
+) -> set[Outcome]:
+    """What a claim comes out as, with each comparison that is not settled turned either way.
+
+    Args:
+        judge: from what is above its threshold to what the claim comes out as.
+        found: the comparisons.
+        open_: statements that are true or not by seed: with seeds that disagree they are not settled either.
+
+    Returns:
+        One outcome, or several where the verdict depends on the seed.
+
+    Example:
+        >>> found = {"share": Margin(0.53, 0.5, (0.4, 0.5, 0.6))}
+        >>> outcomes(lambda above: above["share"], found) == {True, False}
+        True
+    """
+    cases: dict[str, tuple[bool, ...]]
+    cases = {name: (m.above,) if m.settled else (True, False) for name, m in found.items()}
+    cases |= {name: tuple(set(seeds)) for name, seeds in (open_ or {}).items()}
+    return {judge(dict(zip(cases, case, strict=True))) for case in product(*cases.values())}
+
+
+def leaves_stay_green(run: RecordedCycleGAN) -> bool:
+    """Whether of the green of the test apples whose green is leaves alone more than half stays green."""
+    return bool(kept_by_kind(run.last_translations("A"))["kept"]["leaves"] > 0.5)
+
+
+def photographs_over_grid(run: RecordedCycleGAN, period: int) -> float:
+    """The larger grid of the test photographs of both domains over that of the sheet of epoch 1."""
+    outputs = run.metrics.get("outputs")
+    if outputs:
+        photographs = [outputs["photographs"][d][f"grid_{period}"]["value"] for d in "AB"]
+    else:  # recorded before a run measured its own photographs
+        pair = run.environment["data"]["name"]
+        grids = RecordedRun(paper_root() / "photographs-grid").metrics[pair]
+        photographs = [grids[d][str(period)]["value"] for d in "AB"]
+    return max(photographs) / run.grid_excess(1, period)
+
+
+def _accepted(run: RecordedCycleGAN, epoch: int) -> float:
+    return float(run.measures.set_index("epoch").loc[epoch, "success_A"])
+
+
+def _changed(run: RecordedCycleGAN) -> float:
+    mean = run.translations.query("direction == 'A'").groupby("epoch")["changed"].mean()
+    return float(mean[1] / mean[20])
+
+
+def filtered_forests(run: RecordedCycleGAN) -> float:
+    """Of the greenest third of the summers with green, the share whose change one filter explains to 0.9."""
+    summers = run.last_translations("A")
+    green = summers["green"]
+    forest = green >= np.quantile(green[green >= WITH_GREEN], 2 / 3)
+    return float((summers["filter_share"][forest] >= FILTER).mean())
+
+
+def _noise_and_rounding(run: RecordedCycleGAN) -> tuple[float, float]:
+    """The gain to noise of two levels, and by what share noise or rounding adds to the error, at epoch 20."""
+    rows = run.steganography.query("epoch == 20 and direction == 'A'").set_index(["kind", "level"])
+    noise, error = rows.loc[("noise", 2.0)], rows["error"]
+    worst = max(error["rounding", 0.0], error["noise", 2.0])
+    return float(noise["moved"] / noise["size"]), float(worst / error["noise", 0.0] - 1)
+
+
+# What C2.1 compares; of the epochs 1, 10 and 20.
+FRUIT: dict[str, tuple[Measure, float]] = {
+    "accepted_1": (lambda run: _accepted(run, 1), 0.5),
+    "changed": (_changed, 0.5),
+    "grid_2": (lambda run: run.grid_excess(1, 2), 2),
+    "photographs_2": (lambda run: photographs_over_grid(run, 2), 0.5),
+    "grid_4": (lambda run: run.grid_excess(1, 4), 2),
+    "photographs_4": (lambda run: photographs_over_grid(run, 4), 0.5),
+    "painted": (lambda run: run.recoloured(1, "A", *AROUND), 0.25),
+    "painted_on": (lambda run: run.recoloured(20, "A", *AROUND) / run.recoloured(1, "A", *AROUND), 0.5),
+    "orange_10": (lambda run: run.colour_share(10, "A", "red", "orange", "yellow"), 0.5),
+    "red_10": (lambda run: run.colour_share(10, "B", "orange", "red"), 0.5),
+    "orange_20": (lambda run: run.colour_share(20, "A", "red", "orange", "yellow"), 0.5),
+    "accepted_20": (lambda run: _accepted(run, 20), 0.5),
+}
+# What C2.3 and C2.5 compare, at epoch 20.
+SEASON: dict[str, tuple[Measure, float]] = {
+    "white": (lambda run: run.colour_share(20, "A", "green", "pale"), 0.5),
+    "colourless": (lambda run: run.colour_share(20, "A", "green", "pale", "grey"), 0.5),
+    "green_over_blue": (
+        lambda run: run.colour_share(20, "A", "green", "green") / run.colour_share(20, "A", "blue", "blue"),
+        0.5,
+    ),
+    "filtered": (filtered_forests, 0.1),
+    "gain": (lambda run: _noise_and_rounding(run)[0], 1),
+    "growth": (lambda run: _noise_and_rounding(run)[1], 0.5),
+}

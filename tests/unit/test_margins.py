@@ -1,0 +1,188 @@
+"""What another seed may turn round: margins whose answer is known, and measures counted from raw records."""
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hw2lib.errors import UserError
+from hw2lib.runs.margins import FRUIT, SEASON, Margin, leaves_stay_green, margins, outcomes, small_runs
+from hw2lib.runs.messages import GreenMessage
+from hw2lib.runs.paths import paper_root
+from hw2lib.runs.reader import RecordedCycleGAN, paper_run
+from hw2lib.translation.leaves import green_by_eye
+
+
+@pytest.mark.parametrize(
+    "value, threshold, seeds, settled, above",
+    [
+        (0.53, 0.5, (0.40, 0.42, 0.41), True, True),  # what a seed moves counts, not where the seeds are
+        (0.53, 0.5, (0.40, 0.44, 0.41), False, True),
+        (0.53, 0.5, (0.40, 0.50, 0.41), False, True),
+        (0.30, 0.5, (0.80, 0.90, 0.81), True, False),
+        (0.30, 0.5, (0.80, 0.90, 0.60), False, False),
+    ],
+)
+def test_a_value_is_settled_beyond_what_a_seed_moves(value, threshold, seeds, settled, above):
+    margin = Margin(value, threshold, seeds)
+    assert (margin.settled, margin.above) == (settled, above)
+    assert margin.moved == pytest.approx(max(seeds) - min(seeds))
+
+
+SURE, OPEN = Margin(0.9, 0.5, (0.9, 0.9, 0.8)), Margin(0.55, 0.5, (0.9, 0.8, 0.7))
+UNSURE_BELOW = Margin(0.45, 0.5, (0.9, 0.8, 0.7))
+
+
+def test_a_verdict_depends_where_an_open_comparison_turns_it():
+    def both(above):
+        return above["a"] and above["b"]
+
+    assert outcomes(both, {"a": SURE, "b": SURE}) == {True}
+    assert outcomes(both, {"a": SURE, "b": OPEN}) == {True, False}
+    assert outcomes(both, {"a": OPEN, "b": UNSURE_BELOW}) == {True, False}  # both turned at once as well
+    assert outcomes(lambda above: above["a"], {"a": SURE, "b": OPEN}) == {True}
+
+
+@pytest.mark.parametrize(
+    "seeds, found",
+    [((True, True, True), {True}), ((False,) * 3, {False}), ((True, False, True), {True, False})],
+)
+def test_seeds_that_disagree_leave_a_statement_open(seeds, found):
+    assert outcomes(lambda above: above["leaves"], {}, {"leaves": seeds}) == found
+    assert outcomes(lambda above: above["a"] or above["leaves"], {"a": SURE}, {"leaves": seeds}) == {True}
+
+
+def test_without_smaller_runs_there_is_no_margin(monkeypatch, tmp_path):
+    run = paper_run("cyclegan-summer2winter")
+    monkeypatch.setenv("HW2_RESULTS", str(tmp_path))
+    with pytest.raises(UserError, match="cyclegan-summer2winter-small: no recorded runs"):
+        small_runs(run)
+    for seed in range(3):
+        (tmp_path / "cyclegan-summer2winter-small" / f"seed-{seed}").mkdir(parents=True)
+        (tmp_path / "cyclegan-summer2winter-small" / f"seed-{seed}" / "config.json").write_text(
+            json.dumps({"seed": seed, "size": 60 + seed})
+        )
+    found = margins(run, {"size": (lambda each: each.config["size"], 100)})
+    assert found == {"size": Margin(128, 100, (60, 61, 62))}
+
+
+def counted(run, epoch, direction):
+    """By colour before and after, the share of pixels, from the file itself."""
+    rows = json.loads((run.path / "metrics.json").read_text())["colours"]
+    of = [row for row in rows if (row["epoch"], row["direction"]) == (epoch, direction)]
+    return {(row["before"], row["after"]): row["share"] for row in of}
+
+
+def share(table, before, after):
+    of = {pair: value for pair, value in table.items() if pair[0] in before}
+    return sum(value for pair, value in of.items() if pair[1] in after) / sum(of.values())
+
+
+def test_the_comparisons_of_fruit_are_those_of_the_record():
+    run = paper_run("cyclegan-apple2orange")
+    value = {name: measure(run) for name, (measure, _) in FRUIT.items()}
+    a, last, b = counted(run, 10, "A"), counted(run, 20, "A"), counted(run, 10, "B")
+    assert value["orange_10"] == pytest.approx(share(a, ["red"], ["orange", "yellow"]))
+    assert value["orange_20"] == pytest.approx(share(last, ["red"], ["orange", "yellow"]))
+    assert value["red_10"] == pytest.approx(share(b, ["orange"], ["red"]))
+    around = ["blue", "pale", "grey", "dark"]
+    kept = {}
+    for epoch in (1, 20):
+        table = counted(run, epoch, "A")
+        total = sum(v for pair, v in table.items() if pair[0] in around)
+        kept[epoch] = sum(table.get((colour, colour), 0) for colour in around) / total
+    assert value["painted"] == pytest.approx(1 - kept[1])
+    assert value["painted_on"] == pytest.approx((1 - kept[20]) / (1 - kept[1]))
+    with (run.path / "translations.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["direction"] == "A"]
+    of = {e: [row for row in rows if row["epoch"] == str(e)] for e in (1, 20)}
+    changed = {e: np.mean([float(row["changed"]) for row in these]) for e, these in of.items()}
+    assert value["changed"] == pytest.approx(changed[1] / changed[20])
+    for epoch in (1, 20):
+        taken = np.mean([int(row["taken"]) for row in of[epoch]])
+        assert value[f"accepted_{epoch}"] == pytest.approx(taken, abs=1e-5)
+    photographs = json.loads((paper_root() / "photographs-grid" / "metrics.json").read_text())["apple2orange"]
+    for period in (2, 4):
+        highest = max(photographs[d][str(period)]["value"] for d in "AB")
+        assert value[f"photographs_{period}"] == pytest.approx(highest / value[f"grid_{period}"])
+
+
+def test_the_comparisons_of_seasons_are_those_of_the_record():
+    run = paper_run("cyclegan-summer2winter")
+    value = {name: measure(run) for name, (measure, _) in SEASON.items()}
+    table = counted(run, 20, "A")
+    assert value["white"] == pytest.approx(share(table, ["green"], ["pale"]))
+    assert value["colourless"] == pytest.approx(share(table, ["green"], ["pale", "grey"]))
+    kept = {colour: share(table, [colour], [colour]) for colour in ("green", "blue")}
+    assert value["green_over_blue"] == pytest.approx(kept["green"] / kept["blue"])
+    with (run.path / "translations.csv").open() as file:
+        rows = [r for r in csv.DictReader(file) if (r["epoch"], r["direction"]) == ("20", "A")]
+    green = sorted(float(row["green"]) for row in rows if float(row["green"]) >= 0.001)
+    third = [row for row in rows if float(row["green"]) >= np.quantile(green, 2 / 3)]
+    filters = [float(row["filter_share"]) >= 0.9 for row in third]
+    assert value["filtered"] == pytest.approx(sum(filters) / len(third)) and len(third) == 69
+    hidden = json.loads((run.path / "metrics.json").read_text())["steganography"]
+    at = {(r["kind"], r["level"]): r for r in hidden if (r["epoch"], r["direction"]) == (20, "A")}
+    noise, alone = at["noise", 2.0], at["noise", 0.0]
+    assert value["gain"] == pytest.approx(noise["moved"] / noise["size"])
+    worst = max(noise["error"], at["rounding", 0.0]["error"])
+    assert value["growth"] == pytest.approx(worst / alone["error"] - 1)
+
+
+@pytest.mark.parametrize("leaves, stays", [(0.6, True), (0.4, False)])
+def test_leaves_are_counted_without_apples(monkeypatch, tmp_path, leaves, stays):
+    kept = {"leaves": leaves, "apples": 1 - leaves, "both": 1 - leaves, "neither": 0.5, "unsure": 1 - leaves}
+    by_eye = green_by_eye()
+    rows = translations(by_eye, kept)
+    monkeypatch.setattr(RecordedCycleGAN, "last_translations", lambda run, direction: rows)
+    assert leaves_stay_green(RecordedCycleGAN(tmp_path)) is stays
+
+
+def translations(by_eye, kept):
+    """Translations in which of the green of each kind this share stays."""
+    shares = np.linspace(0.01, 0.3, len(by_eye))
+    return pd.DataFrame(
+        {"image": by_eye["image"], "green": shares, "green_kept": shares * by_eye["green"].map(kept)}
+    )
+
+
+def message(nothing=0.8, images=9, **others):
+    """Disturbances by name: the share that comes back, and their size in levels."""
+    rows = [{"kind": "noise", "level": 0.0, "images": images, "share": nothing, "size": 0.0}]
+    level = {"blur": 1.0, "jpeg": 50.0}
+    for kind, (share_, size) in others.items():
+        row = {"kind": kind, "level": level.get(kind, 0.0), "images": images, "share": share_, "size": size}
+        rows.append(row)
+    return GreenMessage(pd.DataFrame(rows).set_index(["kind", "level"]))
+
+
+@pytest.mark.parametrize(
+    "rows, found",
+    [
+        (dict(grey=(0.4, 20.0)), "encoded"),  # half of 0.8
+        (dict(grey=(0.41, 20.0)), "neither"),
+        (dict(grey=(0.3, 20.0), blur=(0.3, 7.9)), "hidden"),
+        (dict(grey=(0.3, 8.0)), "encoded"),
+        (dict(grey=(0.7, 2.0)), "neither"),  # too small to see, and it takes nothing away
+        (dict(nothing=0.49, grey=(0.0, 2.0)), "neither"),  # forgotten: half of nothing is nothing
+        (dict(nothing=0.5, grey=(0.25, 2.0)), "hidden"),
+        (dict(swap=(0.1, 9.0)), "encoded"),
+        (dict(images=1, swap=(0.1, 9.0)), "neither"),
+        (dict(images=1, swap=(0.1, 9.0), grey=(0.1, 9.0)), "encoded"),
+    ],
+)
+def test_a_message_is_what_its_loss_takes_away(rows, found):
+    assert message(**rows).found == found
+
+
+def test_a_run_in_which_no_image_turned_has_no_message(monkeypatch, tmp_path):
+    row = {"kind": "noise", "level": 0.0, "images": 3, "share": 0.9, "size": 0.0}
+    grey = {"kind": "grey", "level": 0.0, "images": 3, "share": 0.2, "size": 3.0}
+    rows = [{"epoch": e, "direction": d} | r for e, d in ((20, "A"), (1, "A")) for r in (row, grey)]
+    rows[2]["share"] = rows[3]["share"] = 0.0  # of epoch 1
+    metrics = {"test": [{"epoch": 1}, {"epoch": 20}], "returns": rows}
+    monkeypatch.setattr(RecordedCycleGAN, "metrics", metrics)
+    run = RecordedCycleGAN(tmp_path)
+    assert GreenMessage.of(run).found == "hidden" and GreenMessage.of(run, "B").found == "neither"
