@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hw2lib.anomaly import image_bits_per_dim, nll_maps, nll_scores, pixel_auroc_report
+from hw2lib.anomaly import image_bits_per_dim, nll_scores
 from hw2lib.data import MVTecCategory
 from hw2lib.data.mvtec import split_validation
 from hw2lib.flows import MAF, DequantizedPixels
@@ -21,7 +20,7 @@ from hw2lib.runs.images import save_grid
 from hw2lib.statistics import intervals_per_defect
 from hw2lib.training.devices import fabric_on, is_first_process
 from hw2lib.training.loop import Report
-from hw2lib.training.maf import auroc_rows, train_maf
+from hw2lib.training.maf import auroc_rows, measured_pixels, pixel_rows, train_maf
 from hw2lib.training.memory import peak_memory_gb
 from hw2lib.training.settings import MAFConfig
 
@@ -92,10 +91,8 @@ def write_maf_run(out: Path, config: MAFConfig, data: MVTecCategory, state: Trai
         areas += auroc_rows(at.epoch, weights, data, nll)
         at.evaluation_seconds += time.perf_counter() - started
         rows += [{"weights": weights} | row for row in table]
-        metrics[weights] = auroc_metrics(data, nll) | measured(
-            "pixel_auroc",
-            partial(pixel_auroc_report, nll_maps(flow, data.test), nll_maps(flow, held_out), data.masks),
-        )
+        metrics[weights] = auroc_metrics(data, nll) | measured_pixels(flow, data, held_out)
+    areas += pixel_rows(at.epoch, metrics["ema"])
     write_csv(out / "losses.csv", at.losses)
     write_csv(out / "auroc.csv", areas)
     write_csv(out / "scores.csv", rows)

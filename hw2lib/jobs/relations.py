@@ -21,6 +21,7 @@ from hw2lib.schema import read_json
 from hw2lib.statistics import Placements, compare, intervals_per_defect
 from hw2lib.statistics.localisation import detection
 from hw2lib.statistics.variation import block_means
+from hw2lib.training.maf import PIXELS
 from hw2lib.translation.steganography import LEAST_TURNED
 
 from .local import decisions
@@ -71,6 +72,9 @@ def _maf(folder: Path) -> Iterator[Relation]:
         curve = run.auroc.query("weights == @weights and epoch == @last.epoch").set_index("defect")["auroc"]
         for defect, area in metrics[weights]["auroc"].items():
             yield f"AUROC by epoch, {weights}, {defect}", area["value"], float(curve[defect])
+        if PIXELS in curve:
+            pixels = metrics[weights]["pixel_auroc"]["minus_mean"]
+            yield f"pixel AUROC by epoch, {weights}", pixels, float(curve[PIXELS])
     yield "epochs scored", [*run.config["evaluate_epochs"]], sorted(run.auroc["epoch"].unique().tolist())
 
 

@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +12,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from hw2lib.anomaly import corrupt, nll_scores
+from hw2lib.anomaly import corrupt, nll_maps, nll_scores, pixel_auroc_report
 from hw2lib.data import MVTecCategory
 from hw2lib.data.mvtec import split_validation
 from hw2lib.flows import MAF, DequantizedPixels, bits_per_dim
 from hw2lib.runs.checkpoint import AVERAGE, MODEL, OPTIMIZER, TrainingState, begin_or_resume
-from hw2lib.runs.folder import RunFolder, data_facts, write_csv
+from hw2lib.runs.folder import RunFolder, data_facts, measured, write_csv
 from hw2lib.seeding import seeded_init
 from hw2lib.statistics import auroc_per_defect
 
@@ -24,6 +26,7 @@ from .loop import Report, Session, epoch_generator, overall, pixel_event, share,
 from .memory import keep_freed_memory
 from .settings import MAFConfig
 
+PIXELS = "pixels"
 LOSSES = ("epoch", "train_nll", "val_nll", "val_nll_ema", "train_bpd", "val_bpd", "val_bpd_ema", "seconds")
 
 
@@ -125,6 +128,7 @@ def train_maf(
                 started = time.perf_counter()
                 for weighting, network in (("plain", flow), ("ema", average)):
                     at.evaluations += auroc_rows(at.epoch, weighting, data, nll_scores(network, data.test))
+                at.evaluations += pixel_rows(at.epoch, measured_pixels(average, data, validation))
                 at.evaluation_seconds += time.perf_counter() - started
                 if run.first and at.evaluations:
                     write_csv(run.path / "auroc.csv", at.evaluations)
@@ -141,3 +145,20 @@ def auroc_rows(epoch: int, weights: str, data: MVTecCategory, scores: ArrayLike)
         {"epoch": epoch, "weights": weights, "defect": defect, "auroc": area}
         for defect, area in areas.items()
     ]
+
+
+def measured_pixels(flow: MAF, data: MVTecCategory, held_out: Tensor) -> dict[str, Any]:
+    """``pixel_auroc``: :func:`~hw2lib.anomaly.pixel_auroc_report` of a flow's maps; null with the reason."""
+
+    def report() -> dict[str, float] | None:
+        return pixel_auroc_report(nll_maps(flow, data.test), nll_maps(flow, held_out), data.masks)
+
+    return measured("pixel_auroc", report)
+
+
+def pixel_rows(epoch: int, metrics: Mapping[str, Any]) -> list[dict]:
+    """The row of auroc.csv for pixels: of the averaged weights' map less the mean normal map, if measured."""
+    report = metrics["pixel_auroc"]
+    if report is None:
+        return []
+    return [{"epoch": epoch, "weights": "ema", "defect": PIXELS, "auroc": report["minus_mean"]}]

@@ -120,8 +120,14 @@ def test_losses_fall(run):
 def test_auroc_is_kept_at_the_chosen_epochs_and_the_last(run):
     table = read_table(run / "auroc.csv")
     assert sorted(set(table["epoch"])) == [1, 3, 4]
-    assert len(table["epoch"]) == 3 * 2 * 3  # epochs, kinds of weights, kinds of defects with "all"
+    # Epochs, kinds of weights, kinds of defects with "all"; and the pixels of the average.
+    assert len(table["epoch"]) == 3 * 2 * 3 + 3
     metrics = read_json(run / "metrics.json")
+    pixels = table.query("defect == 'pixels'")
+    assert pixels["weights"].tolist() == 3 * ["ema"] and pixels["auroc"].nunique() == 3
+    last = metrics["ema"]["pixel_auroc"]["minus_mean"]
+    assert pixels["auroc"].iloc[-1] == pytest.approx(last, rel=1e-6)
+    table = table.drop(pixels.index)
     for weights in ("plain", "ema"):
         last = table.query("epoch == 4 and weights == @weights")
         assert metrics[weights]["auroc"].keys() == set(last["defect"]) == {"all", "lost", "lit"}
