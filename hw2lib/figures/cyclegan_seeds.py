@@ -67,9 +67,19 @@ _MEASURED = {
 }
 
 
+def seed_name(seed: int) -> Text:
+    """``seed 1``, for a head or a row."""
+    return Text(f"بذر {localize(seed, 'fa')}", f"seed {seed}")
+
+
 def seed_heads(format: str = ".2f") -> list[Column]:
     """Heads of three columns, one per seed."""
-    return [Column(Text(f"بذر {localize(s, 'fa')}", f"seed {s}"), format) for s in range(3)]
+    return [Column(seed_name(seed), format) for seed in range(3)]
+
+
+def by_seed(runs: Sequence[RecordedCycleGAN]) -> dict[Text, RecordedCycleGAN]:
+    """Runs that differ in their seed alone, by it."""
+    return {seed_name(run.seed): run for run in runs}
 
 
 def margins_table(found: Mapping[str, Margin]) -> Shown:
@@ -113,20 +123,20 @@ def leaves_table(runs: Sequence[RecordedCycleGAN]) -> Shown:
 def messages_table(found: Sequence[GreenMessage]) -> Shown:
     """Of the green that G took away, the share that comes back as something is taken from G(x); by seed."""
     rows = []
-    for kind, name in _TAKEN.items():
+    for kind, taken in _TAKEN.items():
         place = NOTHING if kind == NOTHING[0] else kind
         cells: list[Number | None] = []
         for message in found:
-            row = None if message.rows.empty else message.rows.loc[place].squeeze()
-            cells += (
-                [None, None] if row is None else [Number(row["share"], ".0%"), Number(row["size"], ".0f")]
-            )
-        rows.append((name, *cells))
+            if message.rows.empty:
+                cells += [None, None]
+            else:
+                row = message.rows.loc[place].squeeze()
+                cells += [Number(row["share"], ".0%"), Number(row["size"], ".0f")]
+        rows.append((taken, *cells))
     heads = [Text("آنچه از زمستان گرفته شد", "taken from the winter")]
-    for seed in range(len(found)):
-        fa = localize(seed, "fa")
-        heads.append(Text(f"بذر {fa}: سبز بازگشته", f"seed {seed}: green again"))
-        heads.append(Text(f"بذر {fa}: تغییر (سطح)", f"seed {seed}: change (levels)"))
+    for name in map(seed_name, range(len(found))):
+        heads.append(Text(f"{name.fa}: سبز بازگشته", f"{name.en}: green again"))
+        heads.append(Text(f"{name.fa}: تغییر (سطح)", f"{name.en}: change (levels)"))
     return table(rows, heads)
 
 
@@ -168,10 +178,14 @@ def ablations(runs: Ablations, pair: str, lang: str) -> Figure:
     return fig
 
 
+def by_part(runs: Ablations) -> dict[Text, RecordedCycleGAN]:
+    """The first run of the table and those that lack a part, by what they are called."""
+    return {_TABLE: runs.table[0]} | {_VARIANTS[name]: run for name, run in runs.variants.items()}
+
+
 @style.bilingual(photographs=True)
-def without_a_part(runs: Ablations, direction: str, lang: str) -> Figure:
+def same_images(runs: Mapping[Text, RecordedCycleGAN], direction: str, lang: str) -> Figure:
     """What the last epoch of each run made of the same six test images of one domain, a row per run."""
-    named = {_TABLE: runs.table[0]} | {_VARIANTS[name]: run for name, run in runs.variants.items()}
     row = 0 if direction == "A" else 2
-    pictures = [run.contact_sheet(run.epochs[-1])[row] for run in named.values()]
-    return sheet(np.stack(pictures), [localize(name, lang) for name in named], shown=128)
+    pictures = [run.contact_sheet(run.epochs[-1])[row] for run in runs.values()]
+    return sheet(np.stack(pictures), [localize(name, lang) for name in runs], shown=128)
