@@ -1,0 +1,66 @@
+"""The end of a training, of fabricated runs whose lowest validation loss is known."""
+
+import pytest
+
+from hw2lib.runs.endings import Ending, gain_of_the_end, no_reason_to_choose
+from hw2lib.runs.folder import write_csv, write_json
+from hw2lib.runs.reader import RecordedRun
+
+SCORED = (50, 60, 70, 120, 200)
+
+
+def ending(folder, lowest=60, unscored=None, image=(0.7, 0.6), pixels=0.8):
+    """Validation falls to ``lowest`` and rises again; ``unscored`` is an epoch that is lower still.
+
+    ``image``: the area at the end, and at all other epochs.
+    """
+    folder.mkdir()
+    values = {epoch: 3 + abs(epoch - lowest) / 100 for epoch in range(1, 201)}
+    if unscored:
+        values[unscored] = 2.0
+    rows = [{"epoch": e, "val_bpd": 9 - v, "val_bpd_ema": v} for e, v in values.items()]
+    write_csv(folder / "losses.csv", rows)
+    areas = []
+    for epoch in SCORED:
+        at_end = epoch == lowest
+        for weights, defect, area in (
+            ("plain", "all", 0.1),
+            ("ema", "crack", 0.2),
+            ("ema", "all", image[0] if at_end else image[1]),
+            ("ema", "pixels", pixels if at_end else 0.99),
+        ):
+            areas.append({"epoch": epoch, "weights": weights, "defect": defect, "auroc": area})
+    write_csv(folder / "auroc.csv", areas)
+    write_json(folder / "config.json", {"epochs": 200, "seed": 0})
+    return Ending(RecordedRun(folder))
+
+
+@pytest.mark.parametrize("lowest, reached", [(60, True), (120, True), (200, False)])
+def test_the_end_is_the_scored_epoch_of_the_lowest_average(tmp_path, lowest, reached):
+    end = ending(tmp_path / "run", lowest, unscored=65)
+    assert (end.epoch, end.reached) == (lowest, reached)
+    assert end.area() == 0.7 and end.area(epoch=70) == 0.6 and end.area("crack") == 0.2
+    assert end.area("pixels") == 0.8
+
+
+def test_fifty_epochs_after_the_end_are_needed(tmp_path):
+    end = ending(tmp_path / "run", 120)
+    write_json(end.run.path / "config.json", {"epochs": 170, "seed": 0})
+    assert Ending(RecordedRun(end.run.path)).reached
+    write_json(end.run.path / "config.json", {"epochs": 169, "seed": 0})
+    assert not Ending(RecordedRun(end.run.path)).reached
+
+
+@pytest.mark.parametrize(
+    "ahead, where, stands",
+    [(1, "image", True), (2, "image", False), (1, "pixels", True), (2, "pixels", False)],
+)
+def test_four_of_five_seeds_have_to_be_behind_in_both(tmp_path, ahead, where, stands):
+    better = {"image": (0.9, 0.6)} if where == "image" else {"pixels": 0.97}
+    ends = [ending(tmp_path / str(k), **(better if k < ahead else {})) for k in range(5)]
+    assert no_reason_to_choose(ends, images=0.8, pixels=0.95) is stands
+
+
+def test_the_gain_is_from_epoch_fifty_to_the_end(tmp_path):
+    ends = [ending(tmp_path / str(k), image=(0.7 + k / 10, 0.6)) for k in range(2)]
+    assert gain_of_the_end(ends) == pytest.approx(0.15)
