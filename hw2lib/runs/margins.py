@@ -102,9 +102,21 @@ def outcomes(
     return {judge(dict(zip(cases, case, strict=True))) for case in product(*cases.values())}
 
 
-def leaves_stay_green(run: RecordedCycleGAN) -> bool:
-    """Whether of the green of the test apples whose green is leaves alone more than half stays green."""
-    return bool(kept_by_kind(run.last_translations("A"))["kept"]["leaves"] > 0.5)
+def leaves_kept(run: RecordedCycleGAN) -> float:
+    """Of the green of the test apples whose green is leaves alone, the share that stays green."""
+    return float(kept_by_kind(run.last_translations("A"))["kept"]["leaves"])
+
+
+def fruit_statements(above: Mapping[str, bool]) -> dict[str, bool]:
+    """The statements of C2.1, from what of :data:`FRUIT` is above its threshold, and ``leaves``."""
+    noise = any(above[f"grid_{k}"] and not above[f"photographs_{k}"] for k in (2, 4))
+    return {
+        "identity": not above["accepted_1"] and not above["changed"],
+        "start": noise or (above["painted"] and not above["painted_on"]),
+        "colours": above["orange_10"] and above["red_10"],
+        "apples": above["orange_20"] and above["accepted_20"],
+        "leaves": above["leaves"],
+    }
 
 
 def photographs_over_grid(run: RecordedCycleGAN, period: int) -> float:

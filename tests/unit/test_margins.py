@@ -8,7 +8,16 @@ import pandas as pd
 import pytest
 
 from hw2lib.errors import UserError
-from hw2lib.runs.margins import FRUIT, SEASON, Margin, leaves_stay_green, margins, outcomes, small_runs
+from hw2lib.runs.margins import (
+    FRUIT,
+    SEASON,
+    Margin,
+    fruit_statements,
+    leaves_kept,
+    margins,
+    outcomes,
+    small_runs,
+)
 from hw2lib.runs.messages import GreenMessage
 from hw2lib.runs.paths import paper_root
 from hw2lib.runs.reader import RecordedCycleGAN, paper_run
@@ -131,13 +140,41 @@ def test_the_comparisons_of_seasons_are_those_of_the_record():
     assert value["growth"] == pytest.approx(worst / alone["error"] - 1)
 
 
-@pytest.mark.parametrize("leaves, stays", [(0.6, True), (0.4, False)])
-def test_leaves_are_counted_without_apples(monkeypatch, tmp_path, leaves, stays):
-    kept = {"leaves": leaves, "apples": 1 - leaves, "both": 1 - leaves, "neither": 0.5, "unsure": 1 - leaves}
-    by_eye = green_by_eye()
-    rows = translations(by_eye, kept)
+def test_leaves_are_counted_without_apples(monkeypatch, tmp_path):
+    kept = {"leaves": 0.3, "apples": 0.7, "both": 0.8, "neither": 0.5, "unsure": 0.9}
+    rows = translations(green_by_eye(), kept)
     monkeypatch.setattr(RecordedCycleGAN, "last_translations", lambda run, direction: rows)
-    assert leaves_stay_green(RecordedCycleGAN(tmp_path)) is stays
+    assert leaves_kept(RecordedCycleGAN(tmp_path)) == pytest.approx(0.3)
+
+
+HIGH = dict.fromkeys([*FRUIT, "leaves"], True)
+RATIOS = {"changed": False, "photographs_2": False, "photographs_4": False, "painted_on": False}
+TRUE = HIGH | RATIOS | {"accepted_1": False}  # of which every statement is true
+
+
+@pytest.mark.parametrize(
+    "turned, lost",
+    [
+        ("", ""),
+        ("accepted_1", "identity"),
+        ("changed", "identity"),
+        ("grid_2 grid_4", ""),  # blotches are enough
+        ("painted", ""),  # and so is noise, of either grid
+        ("painted grid_2", ""),
+        ("painted grid_4", ""),
+        ("painted grid_2 grid_4", "start"),
+        ("painted_on photographs_2 grid_4", "start"),
+        ("painted photographs_2 photographs_4", "start"),
+        ("orange_10", "colours"),
+        ("red_10", "colours"),
+        ("orange_20", "apples"),
+        ("accepted_20", "apples"),
+        ("leaves", "leaves"),
+    ],
+)
+def test_the_statements_on_fruit_hang_on_these_comparisons(turned, lost):
+    above = TRUE | {name: not TRUE[name] for name in turned.split()}
+    assert {name for name, true in fruit_statements(above).items() if not true} == {*lost.split()}
 
 
 def translations(by_eye, kept):
