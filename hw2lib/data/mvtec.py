@@ -33,8 +33,8 @@ from .images import (
     stack,
 )
 
-# The normal images, and what tables call all defects together.
-RESERVED = {"good", "all"}
+# The normal images, and what tables call all defects together, and their pixels.
+RESERVED = {"good", "all", "pixels"}
 
 
 @dataclass(frozen=True)

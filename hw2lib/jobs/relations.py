@@ -72,10 +72,14 @@ def _maf(folder: Path) -> Iterator[Relation]:
         curve = run.auroc.query("weights == @weights and epoch == @last.epoch").set_index("defect")["auroc"]
         for defect, area in metrics[weights]["auroc"].items():
             yield f"AUROC by epoch, {weights}, {defect}", area["value"], float(curve[defect])
-        if PIXELS in curve:
-            pixels = metrics[weights]["pixel_auroc"]["minus_mean"]
-            yield f"pixel AUROC by epoch, {weights}", pixels, float(curve[PIXELS])
-    yield "epochs scored", [*run.config["evaluate_epochs"]], sorted(run.auroc["epoch"].unique().tolist())
+    scored = [*run.config["evaluate_epochs"]]
+    yield "epochs scored", scored, sorted(run.auroc["epoch"].unique().tolist())
+    pixels = run.auroc[run.auroc["defect"] == PIXELS].set_index("epoch")["auroc"]
+    if len(pixels):  # older records have none, nor has what was trained before they were measured
+        measured = [epoch for epoch in scored if epoch >= pixels.index[0]]
+        yield "epochs whose pixels were measured", measured, pixels.index.tolist()
+        last_one = metrics["ema"]["pixel_auroc"]["minus_mean"]
+        yield "pixel AUROC by epoch", last_one, float(pixels.iloc[-1])
 
 
 def _curves(curves: DataFrame, defects: Any, weights: str) -> Iterator[Relation]:

@@ -1,6 +1,6 @@
 """Where the training of a flow ends, and what it finds there.
 
-The rules are flow-trained-on and end-as-read in ``book/protocol.yml``.
+The rules are flow-trained-on, end-as-read and behind-at-the-end in ``book/protocol.yml``.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from pandas import Series
 
+from hw2lib.errors import UserError
+
 from .reader import RecordedRun
 
+REPORTED = 50  # epochs
 BEYOND = 50  # epochs without a lower validation loss
 MOST_SEEDS = 4
 TOO_LITTLE = 0.05
@@ -33,14 +36,14 @@ class Ending:
         return losses.loc[sorted(self.run.auroc["epoch"].unique())]
 
     @property
-    def epoch(self) -> int:
-        """The scored epoch with the lowest of them."""
-        return int(self.validation.idxmin())
+    def reached(self) -> bool:
+        """Whether the lowest of them is fifty epochs before the run's last or more."""
+        return int(self.validation.idxmin()) <= self.run.config["epochs"] - BEYOND
 
     @property
-    def reached(self) -> bool:
-        """Whether the validation likelihood had stopped improving before the run ended."""
-        return self.epoch <= self.run.config["epochs"] - BEYOND
+    def epoch(self) -> int:
+        """The scored epoch with the lowest of them; the last one where the validation was still falling."""
+        return int(self.validation.idxmin() if self.reached else self.validation.index[-1])
 
     def area(self, defect: str = "all", epoch: int | None = None) -> float:
         """AUROC of the averaged weights at the end, or after another epoch.
@@ -48,23 +51,34 @@ class Ending:
         Args:
             defect: a kind, ``all``, or ``pixels`` for the map less the mean normal map.
             epoch: one of the scored ones.
+
+        Raises:
+            UserError: it was not measured then.
         """
-        rows = self.run.auroc.query("weights == 'ema' and defect == @defect").set_index("epoch")
-        return float(rows.loc[self.epoch if epoch is None else epoch, "auroc"])
+        epoch = self.epoch if epoch is None else epoch
+        rows = self.run.auroc.query("weights == 'ema' and defect == @defect and epoch == @epoch")
+        if rows.empty:
+            raise UserError(f"{self.run.path}: auroc.csv has no {defect} of epoch {epoch}")
+        return float(rows["auroc"].iloc[0])
 
 
 def no_reason_to_choose(endings: Sequence[Ending], images: float, pixels: float) -> bool:
-    """Whether in four of five seeds the flow is behind cheap baselines at the end, in both.
+    """Whether in four of five seeds the flow is behind cheap baselines at the end, in both in the same seed.
 
     Args:
         endings: of the five seeds.
         images: image AUROC of the position-wise Gaussian.
-        pixels: pixel AUROC of the PCA residual less its mean normal map.
+        pixels: pixel AUROC of the PCA residual, like the flow's of the map less the mean normal map.
     """
     behind = [end.area() < images and end.area("pixels") < pixels for end in endings]
     return sum(behind) >= MOST_SEEDS
 
 
-def gain_of_the_end(endings: Sequence[Ending], epoch: int = 50) -> float:
-    """By how much the mean image AUROC over the seeds is larger at the end than after an epoch."""
-    return float(np.mean([end.area() - end.area(epoch=epoch) for end in endings]))
+def gain_of_the_end(endings: Sequence[Ending]) -> float:
+    """By how much the mean image AUROC over the seeds is larger at the end than after the report's epochs."""
+    return float(np.mean([end.area() - end.area(epoch=REPORTED) for end in endings]))
+
+
+def too_little_training_was_all(endings: Sequence[Ending]) -> bool:
+    """Whether the mean area grows by 0.05 or more to the end: the flow had been trained too little."""
+    return gain_of_the_end(endings) >= TOO_LITTLE

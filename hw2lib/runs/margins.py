@@ -12,8 +12,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from hw2lib.errors import UserError
 from hw2lib.translation.leaves import kept_by_kind
 
+from .ablations import SEEDS
 from .paths import paper_root
 from .reader import RecordedCycleGAN, RecordedRun, paper_runs
 
@@ -28,7 +30,7 @@ Measure = Callable[[RecordedCycleGAN], float]
 class Margin:
     """A measured value, its threshold, and the same measured of the smaller runs, by seed.
 
-    A ratio is written so that its threshold is below one.
+    The four ratios that ratios-below-one names are written so that their threshold is below one.
     """
 
     value: float
@@ -68,12 +70,18 @@ def margins(run: RecordedCycleGAN, comparisons: Mapping[str, tuple[Measure, floa
 
 
 def small_runs(run: RecordedCycleGAN) -> list[RecordedCycleGAN]:
-    """The runs of 64 × 64 with half the channels, by seed, of the job of a run at full size.
+    """The three runs of 64 × 64 with half the channels, by seed, of the job of a run at full size.
 
     Raises:
-        UserError: none is recorded.
+        UserError: they are not recorded, or differ in more than their seed.
     """
-    return [RecordedCycleGAN(each.path) for each in paper_runs(f"{run.path.name}-small")]
+    name = f"{run.path.name}-small"
+    runs = [RecordedCycleGAN(each.path) for each in paper_runs(name)]
+    expected = [runs[0].config | {"seed": seed} for seed in SEEDS]
+    if [each.config for each in runs] != expected:
+        seeds = ", ".join(str(each.seed) for each in runs)
+        raise UserError(f"{name}: expected seeds 0, 1 and 2 of the same settings, not {seeds}")
+    return runs
 
 
 def outcomes(
@@ -102,9 +110,21 @@ def outcomes(
     return {judge(dict(zip(cases, case, strict=True))) for case in product(*cases.values())}
 
 
-def leaves_stay_green(run: RecordedCycleGAN) -> bool:
-    """Whether of the green of the test apples whose green is leaves alone more than half stays green."""
-    return bool(kept_by_kind(run.last_translations("A"))["kept"]["leaves"] > 0.5)
+def leaves_kept(run: RecordedCycleGAN) -> float:
+    """Of the green of the test apples whose green is leaves alone, the share that stays green."""
+    return float(kept_by_kind(run.last_translations("A"))["kept"]["leaves"])
+
+
+def fruit_statements(above: Mapping[str, bool]) -> dict[str, bool]:
+    """The statements of C2.1, from what of :data:`FRUIT` is above its threshold, and ``leaves``."""
+    noise = any(above[f"grid_{k}"] and not above[f"photographs_{k}"] for k in (2, 4))
+    return {
+        "identity": not above["accepted_1"] and not above["changed"],
+        "start": noise or (above["painted"] and not above["painted_on"]),
+        "colours": above["orange_10"] and above["red_10"],
+        "apples": above["orange_20"] and above["accepted_20"],
+        "leaves": above["leaves"],
+    }
 
 
 def photographs_over_grid(run: RecordedCycleGAN, period: int) -> float:

@@ -149,11 +149,10 @@ def auroc_rows(epoch: int, weights: str, data: MVTecCategory, scores: ArrayLike)
 
 def measured_pixels(flow: MAF, data: MVTecCategory, held_out: Tensor) -> dict[str, Any]:
     """``pixel_auroc``: :func:`~hw2lib.anomaly.pixel_auroc_report` of a flow's maps; null with the reason."""
-
-    def report() -> dict[str, float] | None:
-        return pixel_auroc_report(nll_maps(flow, data.test), nll_maps(flow, held_out), data.masks)
-
-    return measured("pixel_auroc", report)
+    if data.masks is None:
+        return {"pixel_auroc": None}
+    maps = nll_maps(flow, data.test), nll_maps(flow, held_out)
+    return measured("pixel_auroc", lambda: pixel_auroc_report(*maps, data.masks))
 
 
 def pixel_rows(epoch: int, metrics: Mapping[str, Any]) -> list[dict]:

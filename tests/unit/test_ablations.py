@@ -55,12 +55,13 @@ def write_run(out, noise=0.01, oscillates=(), grid=(1.0, 1.0), config=None, shuf
     rows = ({"epoch": 1, "step": int(k)} | {n: float(v[k - 1]) for n, v in losses.items()} for k in steps)
     write_csv(out / "losses.csv", list(rows))
     photographs = {
-        d: {f"grid_{p}": {"value": 1.0, "low": 0.9, "high": high} for p in (2, 4)} for d, high in HIGH.items()
+        d: {f"grid_{p}": {"value": 1.0, "low": 0.9, "high": high + (p - 2)} for p in (2, 4)}
+        for d, high in HIGH.items()
     }
     last = {"epoch": 20} | {f"spread_{d}": pair["spread"][i] for i, d in enumerate("AB")}
     for period, values in zip((2, 4), grid, strict=True):
         for d, value in zip("AB", np.broadcast_to(values, 2).tolist(), strict=True):
-            last[f"grid_{period}_{d}"] = {"value": value, "low": value, "high": value}
+            last[f"grid_{period}_{d}"] = {"value": value, "low": value - 5, "high": value + 5}
     back = [{"epoch": 1, "cycle_psnr_A": 5.0, "cycle_psnr_B": 5.0}]
     back += [{"epoch": 20} | {f"cycle_psnr_{d}": pair["back"][i] for i, d in enumerate("AB")}]
     references: dict = {"source": {}, "real": {}}
@@ -78,7 +79,8 @@ def recorded(monkeypatch, tmp_path):
     def write(table=(), **variants):
         for seed, values in enumerate(TABLE):
             changed = dict(enumerate(table)).get(seed, {})
-            write_run(tmp_path / JOB / f"seed-{seed}", config={"seed": seed}, **values | changed)
+            settings = {"config": {"seed": seed}}
+            write_run(tmp_path / JOB / f"seed-{seed}", **settings | values | changed)
         for name, settings in VARIANTS.items():
             changed = {"config": settings} | variants.get(name.replace("-", "_"), {})
             write_run(tmp_path / f"{JOB}-{name}", **changed)
@@ -102,6 +104,12 @@ def test_a_run_that_is_missing_is_named(recorded, tmp_path):
 def test_a_run_with_other_settings_than_its_name_says_is_refused(recorded, settings):
     with pytest.raises(UserError, match=f"{JOB}-pool-0: differs .* in other settings"):
         recorded(pool_0={"config": settings})
+
+
+@pytest.mark.parametrize("settings", [{"seed": 1}, {"seed": 2, "size": 32}])
+def test_the_seeds_of_the_table_differ_in_nothing_else(recorded, settings):
+    with pytest.raises(UserError, match="seed-2: differs .* in other settings"):
+        recorded([{}, {}, {"config": settings}])
 
 
 def test_the_measures_are_those_of_the_last_epoch(recorded):
@@ -205,7 +213,7 @@ def test_the_grid_of_transposed_convolution_stands_out_in_every_seed_and_directi
 
 @pytest.mark.parametrize(
     "grid, seen",
-    [((1.5, 1.0), True), ((1.0, (1.0, 1.5)), True), (((1.5, 1.0), 1.0), True), ((1.3, 1.3), False)],
+    [((1.5, 3.0), True), ((1.0, (3.0, 3.5)), True), (((1.5, 1.0), 3.0), True), ((1.3, 3.3), False)],
 )
 def test_either_grid_of_resize_convolution_is_seen_in_either_direction(recorded, grid, seen):
     found = recorded([{"grid": (1.0, 2.0)}], resize={"grid": grid, "config": VARIANTS["resize"]})

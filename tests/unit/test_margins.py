@@ -8,7 +8,18 @@ import pandas as pd
 import pytest
 
 from hw2lib.errors import UserError
-from hw2lib.runs.margins import FRUIT, SEASON, Margin, leaves_stay_green, margins, outcomes, small_runs
+from hw2lib.runs.folder import write_json
+from hw2lib.runs.margins import (
+    FRUIT,
+    SEASON,
+    Margin,
+    fruit_statements,
+    leaves_kept,
+    margins,
+    outcomes,
+    photographs_over_grid,
+    small_runs,
+)
 from hw2lib.runs.messages import GreenMessage
 from hw2lib.runs.paths import paper_root
 from hw2lib.runs.reader import RecordedCycleGAN, paper_run
@@ -23,6 +34,8 @@ from hw2lib.translation.leaves import green_by_eye
         (0.53, 0.5, (0.40, 0.50, 0.41), False, True),
         (0.30, 0.5, (0.80, 0.90, 0.81), True, False),
         (0.30, 0.5, (0.80, 0.90, 0.60), False, False),
+        (0.595, 0.5, (0.5, 0.6, 0.6), False, True),
+        (0.605, 0.5, (0.5, 0.6, 0.6), True, True),
     ],
 )
 def test_a_value_is_settled_beyond_what_a_seed_moves(value, threshold, seeds, settled, above):
@@ -54,18 +67,88 @@ def test_seeds_that_disagree_leave_a_statement_open(seeds, found):
     assert outcomes(lambda above: above["a"] or above["leaves"], {"a": SURE}, {"leaves": seeds}) == {True}
 
 
-def test_without_smaller_runs_there_is_no_margin(monkeypatch, tmp_path):
-    run = paper_run("cyclegan-summer2winter")
+@pytest.fixture
+def smaller(monkeypatch, tmp_path):
+    """Write the settings of the smaller runs of summer2winter, by folder."""
     monkeypatch.setenv("HW2_RESULTS", str(tmp_path))
+
+    def write(*settings):
+        for k, each in enumerate(settings):
+            folder = tmp_path / "cyclegan-summer2winter-small" / f"seed-{k}"
+            folder.mkdir(parents=True)
+            write_json(folder / "config.json", {"seed": k, "size": 64} | each)
+
+    return write
+
+
+RUN = paper_run("cyclegan-summer2winter")  # read before the tests look elsewhere
+
+
+def test_without_smaller_runs_there_is_no_margin(smaller):
     with pytest.raises(UserError, match="cyclegan-summer2winter-small: no recorded runs"):
-        small_runs(run)
-    for seed in range(3):
-        (tmp_path / "cyclegan-summer2winter-small" / f"seed-{seed}").mkdir(parents=True)
-        (tmp_path / "cyclegan-summer2winter-small" / f"seed-{seed}" / "config.json").write_text(
-            json.dumps({"seed": seed, "size": 60 + seed})
-        )
-    found = margins(run, {"size": (lambda each: each.config["size"], 100)})
-    assert found == {"size": Margin(128, 100, (60, 61, 62))}
+        small_runs(RUN)
+
+
+@pytest.mark.parametrize("settings", [[{}], [{}, {}], [{}, {}, {"seed": 1}], [{}, {}, {"size": 32}]])
+def test_the_smaller_runs_are_three_seeds_of_the_same(smaller, settings):
+    smaller(*settings)
+    with pytest.raises(UserError, match="expected seeds 0, 1 and 2 of the same settings"):
+        small_runs(RUN)
+
+
+def test_a_margin_holds_what_is_measured_of_each_run(smaller):
+    smaller({}, {}, {})
+    assert RUN.config["size"] == 128
+    found = margins(RUN, {"size": (lambda each: each.config["size"] + 10 * each.config["seed"], 100)})
+    assert found == {"size": Margin(128, 100, (64, 74, 84))}
+
+
+def test_the_thresholds_are_those_of_the_claims():
+    assert {name: threshold for name, (_, threshold) in FRUIT.items()} == {
+        "accepted_1": 0.5,
+        "changed": 0.5,
+        "grid_2": 2,
+        "photographs_2": 0.5,
+        "grid_4": 2,
+        "photographs_4": 0.5,
+        "painted": 0.25,
+        "painted_on": 0.5,
+        "orange_10": 0.5,
+        "red_10": 0.5,
+        "orange_20": 0.5,
+        "accepted_20": 0.5,
+    }
+    assert {name: threshold for name, (_, threshold) in SEASON.items()} == {
+        "white": 0.5,
+        "colourless": 0.5,
+        "green_over_blue": 0.5,
+        "filtered": 0.1,
+        "gain": 1,
+        "growth": 0.5,
+    }
+
+
+def test_a_run_that_measured_its_own_photographs_is_held_against_these(monkeypatch, tmp_path):
+    grids = {
+        d: {f"grid_{k}": {"low": 0.1, "value": v + k, "high": 9} for k in (2, 4)}
+        for d, v in (("A", 0.3), ("B", 0.2))
+    }
+    monkeypatch.setattr(RecordedCycleGAN, "metrics", {"outputs": {"photographs": grids}})
+    monkeypatch.setattr(RecordedCycleGAN, "grid_excess", lambda run, epoch, period: 10 * epoch * period)
+    run = RecordedCycleGAN(tmp_path)
+    assert [photographs_over_grid(run, k) for k in (2, 4)] == pytest.approx([2.3 / 20, 4.3 / 40])
+
+
+@pytest.mark.parametrize("rounded, noisy, growth", [(12, 11, 0.2), (11, 14, 0.4), (9, 8, -0.1)])
+def test_the_growth_is_of_the_worse_of_noise_and_rounding(monkeypatch, tmp_path, rounded, noisy, growth):
+    rows = [
+        {"kind": kind, "level": level, "error": error, "moved": 1.0, "size": 2.0}
+        for kind, level, error in (("noise", 0.0, 10), ("noise", 2.0, noisy), ("rounding", 0.0, rounded))
+    ]
+    table = pd.DataFrame([{"epoch": 20, "direction": "A"} | row for row in rows])
+    monkeypatch.setattr(RecordedCycleGAN, "steganography", table)
+    measure, _ = SEASON["growth"]
+    assert measure(RecordedCycleGAN(tmp_path)) == pytest.approx(growth)
 
 
 def counted(run, epoch, direction):
@@ -131,13 +214,41 @@ def test_the_comparisons_of_seasons_are_those_of_the_record():
     assert value["growth"] == pytest.approx(worst / alone["error"] - 1)
 
 
-@pytest.mark.parametrize("leaves, stays", [(0.6, True), (0.4, False)])
-def test_leaves_are_counted_without_apples(monkeypatch, tmp_path, leaves, stays):
-    kept = {"leaves": leaves, "apples": 1 - leaves, "both": 1 - leaves, "neither": 0.5, "unsure": 1 - leaves}
-    by_eye = green_by_eye()
-    rows = translations(by_eye, kept)
+def test_leaves_are_counted_without_apples(monkeypatch, tmp_path):
+    kept = {"leaves": 0.3, "apples": 0.7, "both": 0.8, "neither": 0.5, "unsure": 0.9}
+    rows = translations(green_by_eye(), kept)
     monkeypatch.setattr(RecordedCycleGAN, "last_translations", lambda run, direction: rows)
-    assert leaves_stay_green(RecordedCycleGAN(tmp_path)) is stays
+    assert leaves_kept(RecordedCycleGAN(tmp_path)) == pytest.approx(0.3)
+
+
+HIGH = dict.fromkeys([*FRUIT, "leaves"], True)
+RATIOS = {"changed": False, "photographs_2": False, "photographs_4": False, "painted_on": False}
+TRUE = HIGH | RATIOS | {"accepted_1": False}  # of which every statement is true
+
+
+@pytest.mark.parametrize(
+    "turned, lost",
+    [
+        ("", ""),
+        ("accepted_1", "identity"),
+        ("changed", "identity"),
+        ("grid_2 grid_4", ""),  # blotches are enough
+        ("painted", ""),  # and so is noise, of either grid
+        ("painted grid_2", ""),
+        ("painted grid_4", ""),
+        ("painted grid_2 grid_4", "start"),
+        ("painted_on photographs_2 grid_4", "start"),
+        ("painted photographs_2 photographs_4", "start"),
+        ("orange_10", "colours"),
+        ("red_10", "colours"),
+        ("orange_20", "apples"),
+        ("accepted_20", "apples"),
+        ("leaves", "leaves"),
+    ],
+)
+def test_the_statements_on_fruit_hang_on_these_comparisons(turned, lost):
+    above = TRUE | {name: not TRUE[name] for name in turned.split()}
+    assert {name for name, true in fruit_statements(above).items() if not true} == {*lost.split()}
 
 
 def translations(by_eye, kept):
