@@ -104,6 +104,12 @@ def margins_table(found: Mapping[str, Margin]) -> Shown:
     )
 
 
+def open_comparisons(found: Mapping[str, Margin], *names: str) -> list[Text] | Text:
+    """Which comparisons are not settled, of those named or of all, in words."""
+    named = [_COMPARED[name] for name in names or found if not found[name].settled]
+    return named or Text("هیچ‌کدام", "none")
+
+
 def leaves_table(runs: Sequence[RecordedCycleGAN]) -> Shown:
     """Of the green of test apples, by what it is to an eye, the share that stays green, by seed."""
     found = [kept_by_kind(run.last_translations("A")) for run in runs]
