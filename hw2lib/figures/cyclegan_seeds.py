@@ -101,16 +101,10 @@ def margins_table(found: Mapping[str, Margin]) -> Shown:
             Column(
                 Text("نتیجه", "result"),
                 true=Text("قطعی", "settled"),
-                false=Text("وابسته به بذر", "open"),
+                false=Text("وابسته به بذر", "depends on the seed"),
             ),
         ],
     )
-
-
-def open_comparisons(found: Mapping[str, Margin], *names: str) -> list[Text] | Text:
-    """Which comparisons are not settled, of those named or of all, in words."""
-    named = [_COMPARED[name] for name in names or found if not found[name].settled]
-    return named or Text("هیچ‌کدام", "none")
 
 
 def leaves_table(runs: Sequence[RecordedCycleGAN]) -> Shown:

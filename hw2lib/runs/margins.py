@@ -14,7 +14,7 @@ import numpy as np
 from pandas import DataFrame
 
 from hw2lib.errors import UserError
-from hw2lib.translation.leaves import kept_by_kind
+from hw2lib.translation.leaves import green_by_eye, kept_by_kind
 
 from .ablations import SEEDS
 from .paths import paper_root
@@ -114,6 +114,19 @@ def outcomes(
 def leaves_kept(run: RecordedCycleGAN) -> float:
     """Of the green of the test apples whose green is leaves alone, the share that stays green."""
     return float(kept_by_kind(run.last_translations("A"))["kept"]["leaves"])
+
+
+def bounds_of_leaves(run: RecordedCycleGAN) -> tuple[float, tuple[float, float]]:
+    """What is known of leaves where only the green of all photographs together was counted.
+
+    Returns:
+        The share s of all green that lies in photographs of leaves alone; and, of their green, the least and
+        the largest share that can have stayed where of all green a share k has: (k − (1 − s)) / s and k / s.
+    """
+    joined = run.last_translations("A").merge(green_by_eye(), on="image", suffixes=("_share", ""))
+    green = joined.groupby("green")["green_share"].sum()
+    share, kept = float(green["leaves"] / green.sum()), run.colour_share(20, "A", "green", "green")
+    return share, (max(0.0, (kept - (1 - share)) / share), min(1.0, kept / share))
 
 
 def fruit_statements(above: Mapping[str, bool]) -> dict[str, bool]:

@@ -13,6 +13,7 @@ from hw2lib.runs.margins import (
     FRUIT,
     SEASON,
     Margin,
+    bounds_of_leaves,
     fruit_statements,
     leaves_kept,
     margins,
@@ -220,6 +221,23 @@ def test_leaves_are_counted_without_apples(monkeypatch, tmp_path):
     rows = translations(green_by_eye(), kept)
     monkeypatch.setattr(RecordedCycleGAN, "last_translations", lambda run, direction: rows)
     assert leaves_kept(RecordedCycleGAN(tmp_path)) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("leaves, others", [(0.7, 0.2), (0.0, 0.5), (1.0, 0.9), (0.2, 1.0)])
+def test_the_share_of_leaves_lies_within_its_bounds(monkeypatch, tmp_path, leaves, others):
+    kept = dict.fromkeys(("apples", "both", "neither", "unsure"), others) | {"leaves": leaves}
+    rows = translations(green_by_eye(), kept)
+    of_all = rows["green_kept"].sum() / rows["green"].sum()
+    monkeypatch.setattr(RecordedCycleGAN, "last_translations", lambda run, direction: rows)
+    monkeypatch.setattr(RecordedCycleGAN, "colour_share", lambda *place: of_all)
+    share_, (low, high) = bounds_of_leaves(RecordedCycleGAN(tmp_path))
+    assert share_ == pytest.approx(
+        rows["green"][green_by_eye()["green"] == "leaves"].sum() / rows["green"].sum()
+    )
+    assert low - 1e-9 <= leaves <= high + 1e-9 and 0 <= low <= high <= 1
+    # Each bound is where the other green has stayed altogether, or not at all.
+    assert low == pytest.approx(max(0, of_all - (1 - share_)) / share_)
+    assert high == pytest.approx(min(1, of_all / share_))
 
 
 HIGH = dict.fromkeys([*FRUIT, "leaves"], True)
