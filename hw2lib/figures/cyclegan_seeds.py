@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hw2lib.bilingual import Column, Number, Shown, Text, localize, table
-from hw2lib.runs.ablations import DIRECTIONS, VARIANTS, Ablations
+from hw2lib.runs.ablations import DIRECTIONS, SEEDS, VARIANTS, Ablations
 from hw2lib.runs.margins import Margin
 from hw2lib.runs.messages import NOTHING, GreenMessage
 from hw2lib.runs.reader import RecordedCycleGAN
@@ -77,7 +77,7 @@ def seed_name(seed: int) -> Text:
 
 def seed_heads(format: str = ".2f") -> list[Column]:
     """Heads of three columns, one per seed."""
-    return [Column(seed_name(seed), format) for seed in range(3)]
+    return [Column(seed_name(seed), format) for seed in SEEDS]
 
 
 def by_seed(runs: Sequence[RecordedCycleGAN]) -> dict[Text, RecordedCycleGAN]:
@@ -145,13 +145,10 @@ def messages_table(found: Sequence[GreenMessage]) -> Shown:
 
 def octaves_table(runs: Sequence[RecordedCycleGAN]) -> Shown:
     """The gain of the way back to noise of one octave of frequencies, from summer to winter; by seed."""
+    by_run = [run.last_steganography("A")["gain"] for run in runs]
     rows = []
     for octave in range(1, 6):
-        gains = []
-        for run in runs:
-            last = run.steganography.query("epoch == @run.epochs[-1] and direction == 'A'")
-            row = last.query("kind == 'octave' and level == @octave").squeeze()
-            gains.append(float(row["moved"] / row["size"]))
+        gains = (float(gain["octave", octave]) for gain in by_run)
         ends = 2**octave, 2 ** (octave + 1)
         fa, en = (tuple(localize(end, lang) for end in ends) for lang in ("fa", "en"))
         rows.append((Text(f"{fa[0]} تا {fa[1]}", f"{en[0]} to {en[1]}"), *gains))
@@ -169,9 +166,9 @@ def ablations(runs: Ablations, pair: str, lang: str) -> Figure:
     fig, axes = plt.subplots(2, 2, figsize=(8.6, 5.4), sharey=True)
     for ax, (measure, title) in zip(axes.flat, _MEASURED.items(), strict=True):
         for k, (direction, color, mark) in enumerate(zip(DIRECTIONS, colors, "os", strict=True)):
-            table_ = runs.of_the_table(measure, direction)
-            ax.axvspan(table_.min(), table_.max(), color=color, alpha=0.18, lw=0)
-            ax.axvline(table_[0], color=color, lw=1, ls="--")
+            seeds = runs.of_the_table(measure, direction)
+            ax.axvspan(seeds.min(), seeds.max(), color=color, alpha=0.18, lw=0)
+            ax.axvline(seeds[0], color=color, lw=1, ls="--")
             values = [runs.of(name, measure, direction) for name in VARIANTS]
             look = {"color": color, "label": localize(directions(pair)[direction], lang)}
             ax.plot(values, np.arange(len(names)) + 0.12 * (2 * k - 1), mark, ms=6, **look)
@@ -189,6 +186,5 @@ def by_part(runs: Ablations) -> dict[Text, RecordedCycleGAN]:
 @style.bilingual(photographs=True)
 def same_images(runs: Mapping[Text, RecordedCycleGAN], direction: str, lang: str) -> Figure:
     """What the last epoch of each run made of the same six test images of one domain, a row per run."""
-    row = 0 if direction == "A" else 2
-    pictures = [run.contact_sheet(run.epochs[-1])[row] for run in runs.values()]
+    pictures = [run.last_samples(direction) for run in runs.values()]
     return sheet(np.stack(pictures), [localize(name, lang) for name in runs], shown=128)

@@ -54,16 +54,12 @@ class Ablations:
         Raises:
             UserError: one of them is not recorded, or has other settings than its name says.
         """
-        table = [RecordedCycleGAN(run.path) for run in paper_runs(job)]
+        table = three_seeds(job)
         variants = {name: paper_run(f"{job}-{name}") for name in VARIANTS}
-        settings: list[tuple[RecordedCycleGAN, dict[str, object]]]
-        settings = [(run, {"seed": seed}) for run, seed in zip(table, SEEDS, strict=False)]
-        settings += [(variants[name], changed) for name, changed in VARIANTS.items()]
-        if len(table) != len(SEEDS):
-            raise UserError(f"{job}: {len(table)} seeds are recorded, not {len(SEEDS)}")
-        for run, changed in settings:
-            if run.config != table[0].config | changed:
-                raise UserError(f"{run.path}: differs from {table[0].path} in other settings than {changed}")
+        for name, changed in VARIANTS.items():
+            if variants[name].config != table[0].config | changed:
+                where = variants[name].path
+                raise UserError(f"{where}: differs from {table[0].path} in other settings than {changed}")
         return cls(table, variants)
 
     @cached_property
@@ -172,6 +168,23 @@ class Ablations:
         """C2.4: with resize convolution a grid of two or of four pixels stands out in some direction."""
         run = self.variants["resize"]
         return any(self.stands_out(run, period, d) for period in (2, 4) for d in DIRECTIONS)
+
+
+def three_seeds(job: str) -> list[RecordedCycleGAN]:
+    """The recorded runs of a job at a small size, by seed.
+
+    Raises:
+        UserError: they are not recorded, or differ in more than their seed.
+    """
+    runs = [RecordedCycleGAN(run.path) for run in paper_runs(job)]
+    expected = "expected seeds 0, 1 and 2 of the same settings"
+    if len(runs) != len(SEEDS):
+        raise UserError(f"{job}: {len(runs)} seeds are recorded, not {len(SEEDS)}; {expected}")
+    for run, seed in zip(runs, SEEDS, strict=True):
+        if run.config != runs[0].config | {"seed": seed}:
+            where = f"{run.path}: differs from {runs[0].path}"
+            raise UserError(f"{where} in other settings than its seed; {expected}")
+    return runs
 
 
 def _measures(run: RecordedCycleGAN, direction: str) -> dict[str, float]:

@@ -13,12 +13,11 @@ from typing import TypeVar
 import numpy as np
 from pandas import DataFrame
 
-from hw2lib.errors import UserError
-from hw2lib.translation.leaves import green_by_eye, kept_by_kind
+from hw2lib.translation.leaves import kept_by_kind, with_kind
 
-from .ablations import SEEDS
+from .ablations import three_seeds
 from .paths import paper_root
-from .reader import RecordedCycleGAN, RecordedRun, paper_runs
+from .reader import RecordedCycleGAN, RecordedRun
 
 AROUND = "blue", "pale", "grey", "dark"
 WITH_GREEN = 0.001
@@ -76,13 +75,7 @@ def small_runs(run: RecordedCycleGAN) -> list[RecordedCycleGAN]:
     Raises:
         UserError: they are not recorded, or differ in more than their seed.
     """
-    name = f"{run.path.name}-small"
-    runs = [RecordedCycleGAN(each.path) for each in paper_runs(name)]
-    expected = [runs[0].config | {"seed": seed} for seed in SEEDS]
-    if [each.config for each in runs] != expected:
-        seeds = ", ".join(str(each.seed) for each in runs)
-        raise UserError(f"{name}: expected seeds 0, 1 and 2 of the same settings, not {seeds}")
-    return runs
+    return three_seeds(f"{run.path.name}-small")
 
 
 def outcomes(
@@ -123,8 +116,7 @@ def bounds_of_leaves(run: RecordedCycleGAN) -> tuple[float, tuple[float, float]]
         The share s of all green that lies in photographs of leaves alone; and, of their green, the least and
         the largest share that can have stayed where of all green a share k has: (k − (1 − s)) / s and k / s.
     """
-    joined = run.last_translations("A").merge(green_by_eye(), on="image", suffixes=("_share", ""))
-    green = joined.groupby("green")["green_share"].sum()
+    green = with_kind(run.last_translations("A")).groupby("green")["green_share"].sum()
     share, kept = float(green["leaves"] / green.sum()), run.colour_share(20, "A", "green", "green")
     return share, (max(0.0, (kept - (1 - share)) / share), min(1.0, kept / share))
 
@@ -180,12 +172,10 @@ def white_filters(run: RecordedCycleGAN) -> tuple[int, int]:
     return len(filtered), int(((filtered["value"] > 0) & (filtered["saturation"] < 0)).sum())
 
 
-def _noise_and_rounding(run: RecordedCycleGAN) -> tuple[float, float]:
-    """The gain to noise of two levels, and by what share noise or rounding adds to the error, at epoch 20."""
-    rows = run.steganography.query("epoch == 20 and direction == 'A'").set_index(["kind", "level"])
-    noise, error = rows.loc[("noise", 2.0)], rows["error"]
-    worst = max(error["rounding", 0.0], error["noise", 2.0])
-    return float(noise["moved"] / noise["size"]), float(worst / error["noise", 0.0] - 1)
+def _growth(run: RecordedCycleGAN) -> float:
+    """By what share noise of two levels or rounding, the worse of them, adds to the error of the way back."""
+    error = run.last_steganography("A")["error"]
+    return float(max(error["rounding", 0.0], error["noise", 2.0]) / error["noise", 0.0] - 1)
 
 
 # What C2.1 compares; of the epochs 1, 10 and 20.
@@ -212,6 +202,6 @@ SEASON: dict[str, tuple[Measure, float]] = {
         0.5,
     ),
     "filtered": (filtered_forests, 0.1),
-    "gain": (lambda run: _noise_and_rounding(run)[0], 1),
-    "growth": (lambda run: _noise_and_rounding(run)[1], 0.5),
+    "gain": (lambda run: float(run.last_steganography("A")["gain"]["noise", 2.0]), 1),
+    "growth": (_growth, 0.5),
 }

@@ -98,6 +98,10 @@ class RecordedCycleGAN(RecordedRun):
         """
         return cut_sheet(self.path / f"epoch-{epoch:02d}.png", self.config["size"], columns=6)
 
+    def last_samples(self, direction: str) -> np.ndarray:
+        """The translations in the last epoch's sheet, uint8 of shape (6, size, size, 3)."""
+        return self.contact_sheet(self.epochs[-1])[0 if direction == "A" else 2]
+
     def grid_excess(self, epoch: int, period: int) -> float:
         """How far a grid of this period stands out in a sheet; see hw2lib.translation.spectra."""
         images = torch.tensor(self.contact_sheet(epoch)).flatten(0, 1).permute(0, 3, 1, 2)
@@ -166,6 +170,14 @@ class RecordedCycleGAN(RecordedRun):
     def steganography(self) -> DataFrame:
         """Reconstruction errors as translations are disturbed; see hw2lib.translation.steganography."""
         return DataFrame(self.metrics["steganography"])
+
+    def last_steganography(self, direction: str) -> DataFrame:
+        """The rows of :attr:`steganography` of one direction after the last epoch, by ``kind`` and ``level``.
+
+        The column ``gain`` is that of the way back (book: eq-steganography), NaN where nothing is disturbed.
+        """
+        rows = self.steganography.query("epoch == @self.epochs[-1] and direction == @direction")
+        return rows.assign(gain=rows["moved"] / rows["size"]).set_index(["kind", "level"])
 
 
 def paper_runs(name: str) -> list[RecordedRun]:

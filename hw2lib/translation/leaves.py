@@ -21,6 +21,15 @@ def green_by_eye() -> DataFrame:
     return pd.read_csv(Path(__file__).with_name("apple_green.csv"))
 
 
+def with_kind(translations: DataFrame) -> DataFrame:
+    """The test apples that have green: its kind as ``green``, its share of the pixels as ``green_share``.
+
+    Args:
+        translations: rows of translations.csv of one epoch and direction A.
+    """
+    return translations.merge(green_by_eye(), on="image", suffixes=("_share", ""))
+
+
 def kept_by_kind(translations: DataFrame) -> DataFrame:
     """Of the green pixels of test apples, by what they are, the share that is green in the translation.
 
@@ -30,7 +39,7 @@ def kept_by_kind(translations: DataFrame) -> DataFrame:
     Returns:
         By kind, ``images`` and ``kept``.
     """
-    joined = translations.merge(green_by_eye(), on="image", suffixes=("_share", ""))
+    joined = with_kind(translations)
     found = joined.groupby("green")[["green_share", "green_kept"]].sum()
     kept = found["green_kept"] / found["green_share"]
     return DataFrame({"images": joined.groupby("green").size(), "kept": kept}).reindex(KINDS)
