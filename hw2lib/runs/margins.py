@@ -11,6 +11,7 @@ from itertools import product
 from typing import TypeVar
 
 import numpy as np
+from pandas import DataFrame
 
 from hw2lib.translation.leaves import kept_by_kind, with_kind
 
@@ -153,12 +154,22 @@ def _changed(run: RecordedCycleGAN) -> float:
     return float(mean[1] / mean[20])
 
 
-def filtered_forests(run: RecordedCycleGAN) -> float:
-    """Of the greenest third of the summers with green, the share whose change one filter explains to 0.9."""
+def forests(run: RecordedCycleGAN) -> DataFrame:
+    """The rows of the greenest third of the test summers with green."""
     summers = run.last_translations("A")
     green = summers["green"]
-    forest = green >= np.quantile(green[green >= WITH_GREEN], 2 / 3)
-    return float((summers["filter_share"][forest] >= FILTER).mean())
+    return summers[green >= np.quantile(green[green >= WITH_GREEN], 2 / 3)]
+
+
+def filtered_forests(run: RecordedCycleGAN) -> float:
+    """The share of these whose change one filter explains to 0.9 or more."""
+    return float((forests(run)["filter_share"] >= FILTER).mean())
+
+
+def white_filters(run: RecordedCycleGAN) -> tuple[int, int]:
+    """How many of these there are, and in how many the translation is brighter and less saturated."""
+    filtered = forests(run).query("filter_share >= @FILTER")
+    return len(filtered), int(((filtered["value"] > 0) & (filtered["saturation"] < 0)).sum())
 
 
 def _growth(run: RecordedCycleGAN) -> float:

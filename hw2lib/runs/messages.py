@@ -4,6 +4,7 @@ The rule is what-small-runs-of-summer-decide in ``book/protocol.yml``, for rows 
 :func:`hw2lib.translation.steganography.colour_returns`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,3 +62,11 @@ class GreenMessage:
         if self.lost.empty:
             return "neither"
         return "hidden" if bool((self.lost["size"] < VISIBLE).any()) else "encoded"
+
+
+def over_seeds(messages: Sequence[GreenMessage]) -> Literal["hidden", "encoded", "some", "neither"]:
+    """``hidden`` in every seed, ``encoded`` in every seed and hidden in none, one of these in ``some``."""
+    found = {message.found for message in messages}
+    if found == {"hidden"} or found == {"encoded"}:
+        return "hidden" if "hidden" in found else "encoded"
+    return "neither" if found == {"neither"} else "some"

@@ -20,8 +20,9 @@ from hw2lib.runs.margins import (
     outcomes,
     photographs_over_grid,
     small_runs,
+    white_filters,
 )
-from hw2lib.runs.messages import GreenMessage
+from hw2lib.runs.messages import GreenMessage, over_seeds
 from hw2lib.runs.paths import paper_root
 from hw2lib.runs.reader import RecordedCycleGAN, paper_run
 from hw2lib.translation.leaves import green_by_eye
@@ -316,3 +317,35 @@ def test_a_run_in_which_no_image_turned_has_no_message(monkeypatch, tmp_path):
     monkeypatch.setattr(RecordedCycleGAN, "metrics", metrics)
     run = RecordedCycleGAN(tmp_path)
     assert GreenMessage.of(run).found == "hidden" and GreenMessage.of(run, "B").found == "neither"
+
+
+@pytest.mark.parametrize(
+    "seeds, found",
+    [
+        ("hhh", "hidden"),
+        ("eee", "encoded"),
+        ("hee", "some"),  # hidden in some seeds alone
+        ("een", "some"),
+        ("hnn", "some"),
+        ("nnn", "neither"),
+    ],
+)
+def test_what_is_so_in_some_seeds_depends_on_them(seeds, found):
+    grey = {"h": (0.1, 2.0), "e": (0.1, 20.0), "n": (0.8, 20.0)}
+    assert over_seeds([message(grey=grey[seed]) for seed in seeds]) == found
+
+
+def test_a_white_filter_is_brighter_and_has_less_colour(monkeypatch, tmp_path):
+    rows = [
+        # green, filter_share, value, saturation
+        (0.9, 0.95, 0.1, -0.1),
+        (0.9, 0.95, 0.1, 0.1),
+        (0.9, 0.95, -0.1, -0.1),
+        (0.9, 0.90, 0.2, -0.2),
+        (0.9, 0.89, 0.1, -0.1),  # no filter
+        *[(0.1, 0.95, 0.1, -0.1)] * 10,  # no forest
+        *[(0.0, 0.95, 0.1, -0.1)] * 40,  # no green at all
+    ]
+    table = pd.DataFrame(rows, columns=["green", "filter_share", "value", "saturation"])
+    monkeypatch.setattr(RecordedCycleGAN, "last_translations", lambda run, direction: table)
+    assert white_filters(RecordedCycleGAN(tmp_path)) == (4, 2)
