@@ -62,6 +62,7 @@ _VARIANTS = {
     "resize": Text("با تغییر اندازه", "with resize convolution"),
 }
 _TABLE = Text("جدول گزارش", "the report's table")
+_BACK = Text("، بازگشت", ", back")
 _MEASURED = {
     "filter": Text("سهم یک فیلتر", "share of one filter"),
     "shape": Text("شباهت با ورودی (SSIM)", "similarity to the input (SSIM)"),
@@ -134,7 +135,7 @@ def messages_table(found: Sequence[GreenMessage]) -> Shown:
                 cells += [None, None]
             else:
                 row = message.rows.loc[place].squeeze()
-                cells += [Number(row["share"], ".0%"), Number(row["size"], ".0f")]
+                cells += [Number(row["share"], ".0%"), Number(row["size"], ".1f")]
         rows.append((taken, *cells))
     heads = [Text("آنچه از زمستان گرفته شد", "taken from the winter")]
     for name in map(seed_name, range(len(found))):
@@ -184,7 +185,14 @@ def by_part(runs: Ablations) -> dict[Text, RecordedCycleGAN]:
 
 
 @style.bilingual(photographs=True)
-def same_images(runs: Mapping[Text, RecordedCycleGAN], direction: str, lang: str) -> Figure:
-    """What the last epoch of each run made of the same six test images of one domain, a row per run."""
-    pictures = [run.last_samples(direction) for run in runs.values()]
-    return sheet(np.stack(pictures), [localize(name, lang) for name in runs], shown=128)
+def same_images(
+    runs: Mapping[Text, RecordedCycleGAN], direction: str, lang: str, back: bool = False
+) -> Figure:
+    """What the last epoch of each run made of the same six test images of one domain, a row per run.
+
+    With ``back``, the way back is below each row.
+    """
+    rows = [(name, run, way) for name, run in runs.items() for way in (False, True)[: 1 + back]]
+    pictures = [run.last_samples(direction, way) for _, run, way in rows]
+    names = [localize(name, lang) + way * localize(_BACK, lang) for name, _, way in rows]
+    return sheet(np.stack(pictures), names, shown=128)

@@ -98,9 +98,9 @@ class RecordedCycleGAN(RecordedRun):
         """
         return cut_sheet(self.path / f"epoch-{epoch:02d}.png", self.config["size"], columns=6)
 
-    def last_samples(self, direction: str) -> np.ndarray:
-        """The translations in the last epoch's sheet, uint8 of shape (6, size, size, 3)."""
-        return self.contact_sheet(self.epochs[-1])[0 if direction == "A" else 2]
+    def last_samples(self, direction: str, back: bool = False) -> np.ndarray:
+        """The translations in the last epoch's sheet, or the ways back, uint8 of shape (6, size, size, 3)."""
+        return self.contact_sheet(self.epochs[-1])[(0 if direction == "A" else 2) + back]
 
     def grid_excess(self, epoch: int, period: int) -> float:
         """How far a grid of this period stands out in a sheet; see hw2lib.translation.spectra."""
