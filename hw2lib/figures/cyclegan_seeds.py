@@ -36,8 +36,8 @@ _COMPARED = {
     "white": Text("سبز به روشن بی‌رنگ", "green to pale"),
     "colourless": Text("سبز به روشن یا خاکستری", "green to pale or grey"),
     "green_over_blue": Text("سبز مانده تقسیم بر آبی مانده", "green kept over blue kept"),
-    "filtered": Text("جنگل‌هایی که یک فیلتر گرفته‌اند", "forests that got one filter"),
-    "gain": Text("بهره برای نویز دوسطحی", "gain to noise of two levels"),
+    "filtered": Text("سهم جنگل‌هایی که یک فیلتر تغییرشان را توضیح می‌دهد", "forests that got one filter"),
+    "gain": Text("بهره برای نویزی به اندازهٔ دو سطح", "gain to noise of two levels"),
     "growth": Text("افزایش خطا با نویز یا گرد کردن", "growth of the error by noise or rounding"),
 }
 _KINDS = {
@@ -48,11 +48,11 @@ _KINDS = {
     "unsure": Text("دو بیننده هم‌نظر نبودند", "the two readers disagreed"),
 }
 _TAKEN = {
-    "noise": Text("هیچ", "nothing"),  # of level 0
-    "grey": Text("همهٔ رنگ", "all colour"),
-    "swap": Text("رنگ، با رنگ تصویری دیگر", "colour, by another image's"),
+    "noise": Text("هیچ", "none"),  # of level 0
+    "grey": Text("حذف همهٔ رنگ", "all colour taken away"),
+    "swap": Text("رنگ‌های تصویری دیگر به‌جای رنگ‌ها", "colours of another image"),
     "blur": Text("تار کردن یک‌پیکسلی", "blur of one pixel"),
-    "jpeg": Text("فشرده‌سازی JPEG ۵۰", "JPEG 50"),
+    "jpeg": Text("JPEG با کیفیت ۵۰", "JPEG 50"),
 }
 _VARIANTS = {
     "identity-0": Text("بدون زیان همانی", "without identity loss"),
@@ -98,7 +98,7 @@ def margins_table(found: Mapping[str, Margin]) -> Shown:
             Column(Text("اندازهٔ کامل", "full size"), ".2f"),
             Text("آستانه", "threshold"),
             *seed_heads(),
-            Column(Text("جابه‌جایی بذر", "moved by a seed"), ".2f"),
+            Column(Text("تغییر با بذر", "moved by a seed"), ".2f"),
             Column(
                 Text("نتیجه", "result"),
                 true=Text("قطعی", "settled"),
@@ -137,7 +137,7 @@ def messages_table(found: Sequence[GreenMessage]) -> Shown:
                 row = message.rows.loc[place].squeeze()
                 cells += [Number(row["share"], ".0%"), Number(row["size"], ".1f")]
         rows.append((taken, *cells))
-    heads = [Text("آنچه از زمستان گرفته شد", "taken from the winter")]
+    heads = [Text("آشفتگی", "perturbation")]
     for name in map(seed_name, range(len(found))):
         heads.append(Text(f"{name.fa}: سبز بازگشته", f"{name.en}: green again"))
         heads.append(Text(f"{name.fa}: تغییر (سطح)", f"{name.en}: change (levels)"))

@@ -11,7 +11,7 @@ from itertools import product
 from typing import TypeVar
 
 import numpy as np
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from hw2lib.translation.leaves import kept_by_kind, with_kind
 
@@ -161,15 +161,14 @@ def forests(run: RecordedCycleGAN) -> DataFrame:
     return summers[green >= np.quantile(green[green >= WITH_GREEN], 2 / 3)]
 
 
-def filtered_forests(run: RecordedCycleGAN) -> float:
-    """The share of these whose change one filter explains to 0.9 or more."""
-    return float((forests(run)["filter_share"] >= FILTER).mean())
+def filtered(run: RecordedCycleGAN) -> DataFrame:
+    """The rows of these of whose change one filter explains 0.9 or more."""
+    return forests(run).query("filter_share >= @FILTER")
 
 
-def white_filters(run: RecordedCycleGAN) -> tuple[int, int]:
-    """How many of these there are, and in how many the translation is brighter and less saturated."""
-    filtered = forests(run).query("filter_share >= @FILTER")
-    return len(filtered), int(((filtered["value"] > 0) & (filtered["saturation"] < 0)).sum())
+def turned_white(images: DataFrame) -> Series:
+    """Whether a translation is brighter and less saturated than its photograph, by image."""
+    return (images["value"] > 0) & (images["saturation"] < 0)
 
 
 def _growth(run: RecordedCycleGAN) -> float:
@@ -201,7 +200,7 @@ SEASON: dict[str, tuple[Measure, float]] = {
         lambda run: run.colour_share(20, "A", "green", "green") / run.colour_share(20, "A", "blue", "blue"),
         0.5,
     ),
-    "filtered": (filtered_forests, 0.1),
+    "filtered": (lambda run: len(filtered(run)) / len(forests(run)), 0.1),
     "gain": (lambda run: float(run.last_steganography("A")["gain"]["noise", 2.0]), 1),
     "growth": (_growth, 0.5),
 }

@@ -14,13 +14,14 @@ from hw2lib.runs.margins import (
     SEASON,
     Margin,
     bounds_of_leaves,
+    filtered,
     fruit_statements,
     leaves_kept,
     margins,
     outcomes,
     photographs_over_grid,
     small_runs,
-    white_filters,
+    turned_white,
 )
 from hw2lib.runs.messages import GreenMessage, over_seeds
 from hw2lib.runs.paths import paper_root
@@ -348,4 +349,5 @@ def test_a_white_filter_is_brighter_and_has_less_colour(monkeypatch, tmp_path):
     ]
     table = pd.DataFrame(rows, columns=["green", "filter_share", "value", "saturation"])
     monkeypatch.setattr(RecordedCycleGAN, "last_translations", lambda run, direction: table)
-    assert white_filters(RecordedCycleGAN(tmp_path)) == (4, 2)
+    found = filtered(RecordedCycleGAN(tmp_path))
+    assert len(found) == 4 and turned_white(found).sum() == 2
