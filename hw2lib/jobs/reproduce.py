@@ -231,7 +231,7 @@ def _toy(
 PAIRS = {"apple2orange": "apple2orange", "summer2winter": "summer2winter_yosemite"}
 
 # One thing each differs from cyclegan-apple2orange (book/protocol.yml: apple2orange-ablations, precision) and
-# cyclegan-apple2orange-small (apple2orange-small).
+# cyclegan-apple2orange-small (apple2orange-small, precision-small).
 CYCLEGAN_VARIANTS: dict[str, dict[str, object]] = VARIANTS | {"float32": {"bfloat16": False}}
 
 
@@ -273,7 +273,7 @@ JOBS = {
     **{f"cyclegan-{pair}-small": _cyclegan_job(pair, seeds=SEEDS, recorded="small") for pair in PAIRS},
     **{
         f"cyclegan-apple2orange-small-{name}": _cyclegan_job("apple2orange", changed, recorded="small")
-        for name, changed in VARIANTS.items()
+        for name, changed in CYCLEGAN_VARIANTS.items()
     },
     "photographs-grid": Job((0,), "", PHOTOGRAPHS_FILES, _photographs),
     "toy-geometry": Job((4, 5, 6, 7, 8), "", TOY_FILES, partial(_toy, run_geometry, GEOMETRY_PROFILES)),

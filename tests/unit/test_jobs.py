@@ -261,7 +261,7 @@ def test_a_paper_run_of_cyclegan_is_the_table_s_and_takes_what_a_device_offers(
     assert settings("quick", "cuda") == CYCLEGAN_PROFILES["quick"]
 
 
-@pytest.mark.parametrize("variant", ["", *sorted(jobs.CYCLEGAN_VARIANTS.keys() - {"float32"})])
+@pytest.mark.parametrize("variant", ["", *jobs.CYCLEGAN_VARIANTS])
 def test_a_small_run_of_cyclegan_differs_in_its_size_and_in_one_thing_more(
     handed_on, monkeypatch, tmp_path, variant
 ):
