@@ -186,13 +186,13 @@ def by_part(runs: Ablations) -> dict[Text, RecordedCycleGAN]:
 
 @style.bilingual(photographs=True)
 def same_images(
-    runs: Mapping[Text, RecordedCycleGAN], direction: str, lang: str, back: bool = False, shown: int = 96
+    runs: Mapping[Text, RecordedCycleGAN], direction: str, lang: str, back: bool = False
 ) -> Figure:
     """What the last epoch of each run made of the same six test images of one domain, a row per run.
 
-    With ``back``, the way back is below each row. A picture is ``shown`` pixels wide, which a page pays for.
+    With ``back``, the way back is below each row. The pictures have their own size, which keeps a page light.
     """
     rows = [(name, run, way) for name, run in runs.items() for way in (False, True)[: 1 + back]]
     pictures = [run.last_samples(direction, way) for _, run, way in rows]
     names = [localize(name, lang) + way * localize(_BACK, lang) for name, _, way in rows]
-    return sheet(np.stack(pictures), names, shown)
+    return sheet(np.stack(pictures), names, shown=pictures[0].shape[1])
