@@ -141,7 +141,7 @@ def bilingual(draw: Callable[..., Figure] | None = None, *, photographs: bool = 
 def _encode(figure: Figure, photographs: bool) -> bytes:
     file = io.BytesIO()
     if photographs:
-        figure.savefig(file, format="jpeg", pil_kwargs={"quality": 85, "subsampling": 0})
+        figure.savefig(file, format="jpeg", pil_kwargs={"quality": 75, "subsampling": 0})
     else:
         figure.savefig(file, format="png", bbox_inches="tight")
     return file.getvalue()
