@@ -28,8 +28,8 @@ VARIANTS: dict[str, dict[str, object]] = {
     "resize": {"upsampling": "resize"},
 }
 SEEDS = (0, 1, 2)
-# Measures of the last epoch; the first two are means over the test images of a column of translations.csv.
-MEASURES = {"filter": "filter_share", "shape": "ssim", "back": "cycle_psnr", "spread": "spread"}
+# Measures of the last epoch that are means over the test images, by their columns of translations.csv.
+COLUMNS = {"filter": "filter_share", "shape": "ssim", "change": "changed"}
 CONTENT = 3.0  # dB
 COLLAPSE = 0.5
 FALSE_OSCILLATIONS = 1  # of six tests at 5 %
@@ -64,7 +64,7 @@ class Ablations:
 
     @cached_property
     def measures(self) -> DataFrame:
-        """A row per run and direction: ``run``, ``seed``, ``direction``, and :data:`MEASURES`."""
+        """By run, seed and direction: :data:`COLUMNS`, ``back`` (PSNR in dB) and ``spread``."""
         runs = [("table", run) for run in self.table] + [*self.variants.items()]
         return DataFrame(
             {"run": name, "seed": run.seed, "direction": direction} | _measures(run, direction)
@@ -86,13 +86,13 @@ class Ablations:
 
         Args:
             variant: name of the run.
-            measure: ``filter`` or ``shape``, which are means over images.
+            measure: one of :data:`COLUMNS`.
             direction: ``A`` or ``B``.
             less: the run that is taken away.
         """
         other = self.table[0] if less == "table" else self.variants[less]
         first, second = (
-            run.last_translations(direction).set_index("image")[MEASURES[measure]]
+            run.last_translations(direction).set_index("image")[COLUMNS[measure]]
             for run in (self.variants[variant], other)
         )
         return bootstrap_mean((first - second).to_numpy())
@@ -154,9 +154,7 @@ class Ablations:
 
     def stands_out(self, run: RecordedCycleGAN, period: int, direction: str) -> bool:
         """Whether the grid of the outputs is above the intervals of the photographs of both domains."""
-        photographs = run.metrics["outputs"]["photographs"].values()
-        highest = max(grids[f"grid_{period}"]["high"] for grids in photographs)
-        return run.last_outputs[f"grid_{period}_{direction}"]["value"] > highest
+        return grid_of_outputs(run, period, direction) > grid_of_photographs(run, period, "high")
 
     @property
     def grid_of_transposed(self) -> bool:
@@ -187,8 +185,19 @@ def three_seeds(job: str) -> list[RecordedCycleGAN]:
     return runs
 
 
+def grid_of_outputs(run: RecordedCycleGAN, period: int, direction: str) -> float:
+    """How far a grid of this period stands out in the outputs of the last epoch."""
+    return float(run.last_outputs[f"grid_{period}_{direction}"]["value"])
+
+
+def grid_of_photographs(run: RecordedCycleGAN, period: int, end: str = "value") -> float:
+    """That of the test photographs, of the domain with more: its ``value``, or an ``end`` of its interval."""
+    photographs = run.metrics["outputs"]["photographs"].values()
+    return float(max(grids[f"grid_{period}"][end] for grids in photographs))
+
+
 def _measures(run: RecordedCycleGAN, direction: str) -> dict[str, float]:
     images = run.last_translations(direction)
     back = run.measures.set_index("epoch")[f"cycle_psnr_{direction}"]
-    means = {name: float(images[MEASURES[name]].mean()) for name in ("filter", "shape")}
+    means = {name: float(images[column].mean()) for name, column in COLUMNS.items()}
     return means | {"back": float(back.iloc[-1]), "spread": run.last_outputs[f"spread_{direction}"]}

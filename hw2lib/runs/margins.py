@@ -15,7 +15,7 @@ from pandas import DataFrame, Series
 
 from hw2lib.translation.leaves import kept_by_kind, with_kind
 
-from .ablations import three_seeds
+from .ablations import grid_of_photographs, three_seeds
 from .paths import paper_root
 from .reader import RecordedCycleGAN, RecordedRun
 
@@ -135,14 +135,13 @@ def fruit_statements(above: Mapping[str, bool]) -> dict[str, bool]:
 
 def photographs_over_grid(run: RecordedCycleGAN, period: int) -> float:
     """The larger grid of the test photographs of both domains over that of the sheet of epoch 1."""
-    outputs = run.metrics.get("outputs")
-    if outputs:
-        photographs = [outputs["photographs"][d][f"grid_{period}"]["value"] for d in "AB"]
+    if run.metrics.get("outputs"):
+        photographs = grid_of_photographs(run, period)
     else:  # recorded before a run measured its own photographs
         pair = run.environment["data"]["name"]
         grids = RecordedRun(paper_root() / "photographs-grid").metrics[pair]
-        photographs = [grids[d][str(period)]["value"] for d in "AB"]
-    return max(photographs) / run.grid_excess(1, period)
+        photographs = max(grids[d][str(period)]["value"] for d in "AB")
+    return photographs / run.grid_excess(1, period)
 
 
 def _accepted(run: RecordedCycleGAN, epoch: int) -> float:

@@ -65,8 +65,6 @@ class GreenMessage:
 
 
 def over_seeds(messages: Sequence[GreenMessage]) -> Literal["hidden", "encoded", "some", "neither"]:
-    """``hidden`` in every seed, ``encoded`` in every seed and hidden in none, one of these in ``some``."""
+    """What is found in every seed, or ``some`` where seeds differ."""
     found = {message.found for message in messages}
-    if found == {"hidden"} or found == {"encoded"}:
-        return "hidden" if "hidden" in found else "encoded"
-    return "neither" if found == {"neither"} else "some"
+    return found.pop() if len(found) == 1 else "some"

@@ -36,7 +36,7 @@ def write_run(out, noise=0.01, oscillates=(), grid=(1.0, 1.0), config=None, shuf
         return mean + values - values.mean()
 
     images = [
-        {"epoch": epoch, "direction": d, "image": k, "filter_share": f, "ssim": s, "taken": 1}
+        {"epoch": epoch, "direction": d, "image": k, "filter_share": f, "ssim": s, "changed": 30.0}
         for epoch in (1, 20)
         for i, d in enumerate("AB")
         for k, f, s in zip(
