@@ -1,16 +1,21 @@
 """The end of a training, of fabricated runs whose lowest validation loss is known."""
 
+import numpy as np
 import pytest
 
 from hw2lib.errors import UserError
+from hw2lib.figures import flow_endings as figures
 from hw2lib.runs.endings import (
     Ending,
+    blurred_away,
     gain_of_the_end,
     no_reason_to_choose,
+    noise_of_training,
     too_little_training_was_all,
 )
 from hw2lib.runs.folder import write_csv, write_json
 from hw2lib.runs.reader import RecordedRun
+from hw2lib.statistics import Estimate
 
 SCORED = (50, 60, 70, 120, 200)
 
@@ -24,7 +29,7 @@ def ending(folder, lowest=60, unscored=None, image=(0.7, 0.6), pixels=0.8):
     values = {epoch: 3 + abs(epoch - lowest) / 100 for epoch in range(1, 201)}
     if unscored:
         values[unscored] = 2.0
-    rows = [{"epoch": e, "val_bpd": 9 - v, "val_bpd_ema": v} for e, v in values.items()]
+    rows = [{"epoch": e, "train_bpd": v / 2, "val_bpd": 9 - v, "val_bpd_ema": v} for e, v in values.items()]
     write_csv(folder / "losses.csv", rows)
     areas = []
     for epoch in SCORED:
@@ -92,3 +97,35 @@ def test_the_gain_is_from_epoch_fifty_to_the_end(tmp_path, last, gain, all_of_it
     ends = [ending(tmp_path / str(k), image=image) for k, image in enumerate(areas)]
     assert gain_of_the_end(ends) == pytest.approx(gain)
     assert too_little_training_was_all(ends) is all_of_it
+
+
+def test_white_noise_is_blurred_away_and_a_slope_is_not():
+    noise = np.random.default_rng(0).normal(size=(3, 64, 64, 3))
+    slope = np.broadcast_to(np.linspace(0, 255, 64)[:, None, None], (3, 64, 64, 3)).astype(np.uint8)
+    assert blurred_away(noise) > 0.95
+    assert blurred_away(slope) < 0.05
+
+
+@pytest.mark.parametrize(
+    "at_the_end, part",
+    [
+        ([0.7] * 5, -1),
+        ([0.7] * 4 + [0.95], -1),
+        ([0.5] * 3 + [0.95] * 2, 0),  # lower by much on average, but in three seeds only
+        ([0.81] * 5, 0),  # by 0.09 in each
+        ([1.0] * 5, 1),
+    ],
+)
+def test_the_noise_of_samples_by_its_rule(at_the_end, part):
+    assert noise_of_training([0.9 - 1e-9] * 5, at_the_end) == part
+
+
+def test_the_figures_draw_every_seed_and_its_end(tmp_path):
+    ends = [ending(tmp_path / str(k), lowest) for k, lowest in enumerate((60, 120))]
+    left = figures.likelihoods(ends, lang="en").axes[0]
+    assert [tuple(dot) for dot in left.collections[0].get_offsets()] == [(60, 3.0), (120, 3.0)]
+    other = {m: Estimate(0.8, 0.7, 0.9) for m in ("pca_residual", "positionwise_gaussian")}
+    image, pixels = figures.areas(ends, other, other, lang="en").axes
+    for panel, at_end in ((image, 0.7), (pixels, 0.8)):
+        assert [tuple(dot) for dot in panel.collections[0].get_offsets()] == [(60, at_end), (120, at_end)]
+        assert sum(list(line.get_xdata()) == list(SCORED) for line in panel.lines) == 2
