@@ -1,15 +1,16 @@
 """Tables and figures of the smaller runs: other seeds beside the recorded run, and runs that lack a part."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from hw2lib.bilingual import Column, Number, Shown, Text, localize, table
+from hw2lib.bilingual import Column, Interval, Number, Shown, Text, localize, table
 from hw2lib.runs.ablations import DIRECTIONS, SEEDS, VARIANTS, Ablations
 from hw2lib.runs.margins import Margin
 from hw2lib.runs.messages import NOTHING, GreenMessage
+from hw2lib.runs.precision import Held
 from hw2lib.runs.reader import RecordedCycleGAN
 from hw2lib.translation.leaves import kept_by_kind
 
@@ -36,6 +37,7 @@ _COMPARED = {
     "white": Text("سبز به روشن بی‌رنگ", "green to pale"),
     "colourless": Text("سبز به روشن یا خاکستری", "green to pale or grey"),
     "green_over_blue": Text("سبز مانده تقسیم بر آبی مانده", "green kept over blue kept"),
+    "leaves": Text("دور ۲۰: سبز برگ که سبز می‌ماند", "epoch 20: green of leaves that stays"),
     "filtered": Text("سهم جنگل‌هایی که یک فیلتر تغییرشان را توضیح می‌دهد", "forests that got one filter"),
     "gain": Text("بهره برای نویزی به اندازهٔ دو سطح", "gain to noise of two levels"),
     "growth": Text("افزایش خطا با نویز یا گرد کردن", "growth of the error by noise or rounding"),
@@ -104,6 +106,37 @@ def margins_table(found: Mapping[str, Margin]) -> Shown:
                 true=Text("قطعی", "settled"),
                 false=Text("وابسته به بذر", "depends on the seed"),
             ),
+        ],
+    )
+
+
+def precision_table(held: Mapping[Hashable, Held], pair: str) -> Shown:
+    """Each value of the run in 32 bits beside the range of the seeds, and what the rule finds of it."""
+    names: dict[Hashable, Text] = {**_COMPARED} | {
+        (measure, direction): Text(f"{name.fa}، {way.fa}", f"{name.en}, {way.en}")
+        for measure, name in _MEASURED.items()
+        for direction, way in directions(pair).items()
+    }
+    none = Text("–", "–")
+    return table(
+        (
+            (
+                names[name],
+                each.value,
+                Interval(min(each.seeds), max(each.seeds), ".2f"),
+                none if each.threshold is None else Number(each.threshold, "g"),
+                each.outside,
+                none if each.threshold is None else each.turned,
+            )
+            for name, each in held.items()
+        ),
+        [
+            Text("سنجش", "comparison"),
+            Column(Text("۳۲ بیت", "32 bits"), ".2f"),
+            Text("سه بذر با ۱۶ بیت", "three seeds in 16 bits"),
+            Text("آستانه", "threshold"),
+            Text("بیرون از دامنهٔ گسترده", "outside the widened range"),
+            Text("در سوی دیگر آستانه", "on the threshold's other side"),
         ],
     )
 
