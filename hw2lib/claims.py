@@ -2,9 +2,9 @@
 
 ``book/claims.yml`` is source only: a claim's statement, how it is checked, and a sentence of evidence
 with named places, in both languages; ``kind: bookkeeping`` for a claim that is listed and not counted
-among the verdicts. A notebook cell checks the claim against what it has just
-measured (:func:`check_claim`); verdict and values live in that cell's output and nowhere else. Boxes,
-ledger and ``hw2 claims`` put the two together.
+among the verdicts; ``before`` for the verdict before the rules were reviewed, where that was another. A
+notebook cell checks the claim against what it has just measured (:func:`check_claim`); verdict and values
+live in that cell's output and nowhere else. Boxes, ledger and ``hw2 claims`` put the two together.
 """
 
 from collections.abc import Iterable, Mapping
@@ -243,7 +243,7 @@ def as_row(
 ) -> dict[str, Any]:
     """A claim, its result and its rules for programs, as ``hw2 claims --json`` prints them."""
     row = {name: entry[name] for name in ("id", "place", "notebook", "statement")}
-    row |= {"verdict": None, "evidence": None}
+    row |= {"verdict": None, "before": entry.get("before"), "evidence": None}
     row |= {"kind": entry.get("kind", "verdict"), "rules": list(rules)}
     if result is None:
         return row | {"values": {}, "conditions": {}}

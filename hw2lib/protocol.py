@@ -1,8 +1,9 @@
-"""The protocol: rules that were committed before what they decide was computed.
+"""The protocol: rules that were committed before they were applied.
 
 ``book/protocol.yml`` has per rule what is run, what it decides and what of the same data had been seen
 before. ``rule_commit`` is the commit that wrote it down; no later change of its text is allowed. Rules that
-decide a claim name it under ``claims``, and under ``records`` the recorded runs that it is applied to.
+decide a claim name it under ``claims``, and under ``records`` the recorded runs that it is applied to; those
+of them that had been made, or begun, before the rule was written are ``older``.
 """
 
 import json
@@ -14,25 +15,28 @@ from typing import Any
 import yaml
 
 from hw2lib.claims import ROOT
+from hw2lib.errors import UserError
 from hw2lib.runs.paths import paper_root
 
 # What is added to a rule after it has been committed; the rest is the rule.
-ADDED = {"rule_commit", "claims", "records"}
+ADDED = {"rule_commit", "claims", "records", "older"}
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a claim's rule and the records that it was applied to come from.
+    """Where a rule and the records that it was applied to come from.
 
     Attributes:
         rule: id of the rule in ``book/protocol.yml``.
         rule_commit: 12 hex digits.
-        record_commits: the commits whose code made the records, none where the claim is decided live.
+        record_commits: the commits whose code made the records, none where the rule is applied live.
+        older: jobs with records that are older than the rule.
     """
 
     rule: str
     rule_commit: str
     record_commits: tuple[str, ...]
+    older: tuple[str, ...] = ()
 
 
 def rule_text(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,11 +52,25 @@ def load_protocol() -> tuple[dict[str, Any], ...]:
 
 def provenance(claim: str) -> list[Provenance]:
     """The rules that decide a claim, by its id; none where no rule was written down beforehand."""
-    return [
-        Provenance(rule["id"], rule["rule_commit"], record_commits(tuple(rule.get("records", ()))))
-        for rule in load_protocol()
-        if claim in rule.get("claims", ()) and "rule_commit" in rule
-    ]
+    decide = (rule for rule in load_protocol() if claim in rule.get("claims", ()))
+    return [_provenance(rule) for rule in decide if "rule_commit" in rule]
+
+
+def provenance_of(id: str) -> Provenance:
+    """That of one rule, by its own id.
+
+    Raises:
+        UserError: there is no such rule, or it has not been committed.
+    """
+    rule = next((rule for rule in load_protocol() if rule["id"] == id), {})
+    if "rule_commit" not in rule:
+        raise UserError(f"{id}: no committed rule of book/protocol.yml")
+    return _provenance(rule)
+
+
+def _provenance(rule: Mapping[str, Any]) -> Provenance:
+    commits = record_commits(tuple(rule.get("records", ())))
+    return Provenance(rule["id"], rule["rule_commit"], commits, tuple(rule.get("older", ())))
 
 
 @cache

@@ -1,12 +1,12 @@
 """Claims in the book: a box under the cell that checks one, and the ledger of all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hw2lib.bilingual import Text, localize
 from hw2lib.claims import BOOKKEEPING as BOOKKEEPING_NAME
 from hw2lib.claims import SUBJECTS, VERDICT_NAMES, ClaimResult, Verdict, count_verdicts, is_bookkeeping
-from hw2lib.protocol import provenance
+from hw2lib.protocol import Provenance, provenance
 
 VERDICTS = {
     verdict: {"fa": name.fa, "en": name.en, "class": f"claim-{verdict.name.lower()}"}
@@ -40,6 +40,8 @@ WORDS = {
         "reset": "پاک کردن",
         "rule": "قاعدهٔ `{rule}`: ثبت در `{commit}`",
         "records": "؛ اجراهای ضبط‌شده از {commits}",
+        "older": "؛ از آن‌ها {jobs} پیش از نوشتن قاعده آغاز شده بود",
+        "before": "حکم پیش از بازنگری قاعده",
         "counts": "از {all} ادعا {counts}. {listed} ردیف ثبتی است: تنها می‌گوید که چیزی در گزارش هست "
         "یا تنظیم‌ها با آن می‌خوانند، و حکم شمرده نمی‌شود.",
         "separator": "، ",
@@ -59,6 +61,8 @@ WORDS = {
         "reset": "Clear",
         "rule": "Rule `{rule}`: committed in `{commit}`",
         "records": "; records made from {commits}",
+        "older": "; of these {jobs} had been begun before the rule was written",
+        "before": "Verdict before its rule was reviewed",
         "counts": "Of {all} claims, {counts}. {listed} rows are bookkeeping: they say only that something "
         "is in the report, or that settings agree with it, and are not counted as verdicts.",
         "separator": ", ",
@@ -77,16 +81,26 @@ def shown_verdict(claim: Mapping[str, Any], result: ClaimResult) -> dict[str, st
     return VERDICTS[result.verdict]
 
 
-def rule_markdown(id: str, language: str) -> list[str]:
-    """For each rule of a claim that was written down beforehand, its commit beside those of the records."""
-    words, lines = WORDS[language], []
-    for found in provenance(id):
-        line = words["rule"].format(rule=found.rule, commit=found.rule_commit)
-        if found.record_commits:
-            commits = words["separator"].join(f"`{commit}`" for commit in found.record_commits)
-            line += words["records"].format(commits=commits)
-        lines.append(f"{line}.")
-    return lines
+def rule_line(found: Provenance, language: str) -> str:
+    """A rule with the commit that wrote it, those of its records, and which of these are older."""
+    words = WORDS[language]
+
+    def listed(names: Iterable[str]) -> str:
+        return words["separator"].join(f"`{name}`" for name in names)
+
+    line = words["rule"].format(rule=found.rule, commit=found.rule_commit)
+    if found.record_commits:
+        line += words["records"].format(commits=listed(found.record_commits))
+    if found.older:
+        line += words["older"].format(jobs=listed(found.older))
+    return f"{line}."
+
+
+def before_markdown(claim: Mapping[str, Any], language: str) -> list[str]:
+    """What had become of a claim before its rule was reviewed, where that was another verdict."""
+    if "before" not in claim:
+        return []
+    return [f"**{WORDS[language]['before']}:** {VERDICTS[Verdict(claim['before'])][language]}."]
 
 
 def counts_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimResult], language: str) -> str:
@@ -103,7 +117,8 @@ def counts_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimRes
 def claim_markdown(claim: Mapping[str, Any], result: ClaimResult, language: str) -> str:
     """The box under the cell that has checked a claim, as MyST."""
     words, verdict = WORDS[language], shown_verdict(claim, result)
-    rules = [line for rule in rule_markdown(claim["id"], language) for line in ("", rule)]
+    rules = [rule_line(found, language) for found in provenance(claim["id"])]
+    added = [line for part in [*before_markdown(claim, language), *rules] for line in ("", part)]
     return "\n".join(
         [
             f"(claim-{claim['id']})=",
@@ -115,7 +130,7 @@ def claim_markdown(claim: Mapping[str, Any], result: ClaimResult, language: str)
             f"**{words['check']}:** {claim['check'][language].strip()}",
             "",
             f"**{words['measured']}:** {one_line(result.evidence(claim, language))}",
-            *rules,
+            *added,
             ":::",
         ]
     )
@@ -166,11 +181,13 @@ def ledger_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimRes
         result = results.get(claim["id"])
         verdict = shown_verdict(claim, result) if result else {language: words["open"], "class": "claim-open"}
         measured = [one_line(result.evidence(claim, language))] if result else []
+        measured += before_markdown(claim, language)
+        measured += [rule_line(found, language) for found in provenance(claim["id"])]
         lines += [
             f"* - {{ref}}`{claim['id']} <claim-{claim['id'].lower()}>`" if result else f"* - {claim['id']}",
             f"  - {one_line(claim['statement'][language])}",
             f"  - [{verdict[language]}]{{.verdict .{verdict['class']}}}",
-            f"  - {' '.join([*measured, *rule_markdown(claim['id'], language)])}",
+            f"  - {' '.join(measured)}",
             f"  - {{doc}}`/notebooks/{claim['notebook']}`" if result else "  - ",
         ]
     return "\n".join([*lines, ":::"])

@@ -1,9 +1,9 @@
-"""Directives that make a page's part out of data: the ledger, the glossary, the front page's figures."""
+"""Parts of a page that are made out of data: the ledger, the glossary, the front page's figures, rules."""
 
 from pathlib import Path
 
 import yaml
-from claimbox import ledger_markdown
+from claimbox import ledger_markdown, rule_line
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
@@ -11,6 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 from hw2lib.bilingual import localize
 from hw2lib.claims import load_ledger, results
 from hw2lib.figures.overview import overview
+from hw2lib.protocol import provenance_of
 
 # Persian dictionaries put آ first; vowel signs and the half-space do not count, hamza counts as its seat.
 ALPHABET = {letter: rank for rank, letter in enumerate(" -ءآابپتثجچحخدذرزژسشصضطظعغفقکگلمنوهی")}
@@ -71,6 +72,17 @@ class Glossary(MarkdownTable):
         return "\n".join([*lines, ":::"])
 
 
+class Rules(MarkdownTable):
+    """The rules named, each with its commit and those of its records; for what decides no claim's box."""
+
+    source = "protocol.yml"
+    has_content = True
+
+    def markdown(self, entries: list[dict], language: str) -> str:
+        names = "\n".join(self.content).split()
+        return "\n".join(f"- {rule_line(provenance_of(name), language)}" for name in names)
+
+
 class OverviewFigure(SphinxDirective):
     """A figure of the front page, drawn while the book is built; its caption says what is in it."""
 
@@ -93,4 +105,5 @@ def setup(app) -> dict:
     app.add_directive("claims-ledger", ClaimsLedger)
     app.add_directive("glossary-of-terms", Glossary)
     app.add_directive("overview-figure", OverviewFigure)
+    app.add_directive("rules", Rules)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

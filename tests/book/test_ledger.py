@@ -80,6 +80,13 @@ def test_a_claim_reworded_in_one_language_is_found(tmp_path, monkeypatch, part, 
     assert seal.reworded(entry, seal.read_seals()) == ()
 
 
+def test_a_verdict_before_is_another():
+    changed = {e["id"]: Verdict(e["before"]) for e in LEDGER if "before" in e}
+    assert {"C1.2", "A1.2", "T2.3"} <= set(changed)
+    found = results()
+    assert not [id for id, before in changed.items() if found[id].verdict is before]
+
+
 def test_first_chapters_are_checked():
     assert FIRST_CHAPTERS <= set(results())
 
@@ -97,6 +104,7 @@ def test_command_prints_the_ledger():
         assert row["verdict"] == found[entry["id"]].verdict and row["notebook"] == entry["notebook"]
         assert row["evidence"] == {lang: found[entry["id"]].evidence(entry, lang) for lang in ("fa", "en")}
         assert row["statement"] == entry["statement"] and row["place"] == entry["place"]
+        assert row["before"] == entry.get("before")
     assert {row["verdict"] for row in rows.values()} <= {v.value for v in Verdict}
 
 

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from hw2lib.claims import Verdict, as_row, count_verdicts, is_bookkeeping, load_ledger, results
 from hw2lib.cli import app
-from hw2lib.protocol import load_protocol, provenance, rule_text
+from hw2lib.errors import UserError
+from hw2lib.protocol import load_protocol, provenance, provenance_of, record_commits, rule_text
 from hw2lib.runs.reader import paper_runs
 
 IDS = {entry["id"] for entry in load_ledger()}
@@ -47,6 +48,23 @@ def test_the_commit_of_a_rule_wrote_it_as_it_stands(rule, history):
     then = {old["id"]: rule_text(old) for old in yaml.safe_load(at) or ()}
     assert then.get(rule["id"]) == rule_text(rule), "a committed rule is not changed: write a new one"
     assert git("merge-base", rule["rule_commit"], "HEAD").startswith(rule["rule_commit"])
+
+
+@pytest.mark.parametrize("rule", COMMITTED, ids=lambda rule: rule["id"])
+def test_a_rule_names_the_records_that_are_older(rule, history):
+    def is_older(commit: str) -> bool:
+        base = git("merge-base", rule["rule_commit"], commit.removesuffix("-dirty"))
+        assert base, f"{commit} is not in the history"
+        return not base.startswith(rule["rule_commit"])
+
+    jobs = rule.get("records", [])
+    assert rule.get("older", []) == [job for job in jobs if any(map(is_older, record_commits((job,))))]
+
+
+def test_a_rule_without_a_commit_has_no_provenance():
+    assert provenance_of("three-layers").older == ("maf-capsule",)
+    with pytest.raises(UserError, match="no-such-rule: no committed rule"):
+        provenance_of("no-such-rule")
 
 
 def test_a_claim_shows_the_commits_of_its_rule_and_of_its_records():
