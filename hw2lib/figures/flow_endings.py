@@ -23,7 +23,7 @@ _WORDS: dict[str, Words] = {
     "end": Text("پایان آموزش", "end of training"),
     "image": Text("AUROC تصویر", "image AUROC"),
     "pixels": Text("AUROC پیکسل", "pixel AUROC"),
-    "seeds": Text("جریان، پنج بذر", "flow, five seeds"),
+    "seeds": Text("جریان، هر خط یک بذر", "flow, a line per seed"),
 }
 
 
@@ -35,7 +35,7 @@ def _seeds(ax: Axes, paths: Iterable[Series], color: str, label: str) -> None:
 def _ends(ax: Axes, endings: Sequence[Ending], paths: Iterable[Series], label: str) -> None:
     epochs = [ending.epoch for ending in endings]
     values = [path.loc[epoch] for path, epoch in zip(paths, epochs, strict=True)]
-    ax.scatter(epochs, values, s=26, color=style.COLORS["anomalous"], zorder=3, label=label)
+    ax.scatter(epochs, values, s=26, color=style.COLORS["reference"], zorder=3, label=label)
 
 
 def _reported(ax: Axes, label: str) -> None:
@@ -51,8 +51,8 @@ def likelihoods(endings: Sequence[Ending], lang: str) -> Figure:
         [ending.run.losses.set_index("epoch")[column] for ending in endings]
         for column in ("train_bpd", "val_bpd_ema")
     )
-    _seeds(ax, training, style.COLORS["light"], words["train"])
-    _seeds(ax, validation, style.COLORS["train"], words["validation"])
+    _seeds(ax, training, style.COLORS["train"], words["train"])
+    _seeds(ax, validation, style.COLORS["validation"], words["validation"])
     _ends(ax, endings, validation, words["end"])
     _reported(ax, words["reported"])
     ax.set(xlabel=words["epoch"], ylabel=words["bpd"], ylim=(2, 5))
