@@ -161,6 +161,13 @@ def test_content_is_lost_by_more_than_three_decibels_from_the_worst_seed(recorde
     assert recorded(cycle_0={"back": back}).cycle_loss_keeps_content is kept
 
 
+@pytest.mark.parametrize("share, kept", [((0.51, 0.51), True), ((0.49, 0.51), False), ((0.6, -0.2), False)])
+def test_the_cycle_loss_alone_keeps_half_of_the_least_similarity(recorded, share, kept):
+    least = min(row["shape"] for row in TABLE)
+    found = recorded(identity_0={"shape": tuple(each * least for each in share)})
+    assert found.cycle_loss_alone_keeps_content is kept
+
+
 @pytest.mark.parametrize("variant", ["cycle_0", "cycle_and_identity_0", "identity_0"])
 @pytest.mark.parametrize("spread", [(0.9, 0.44), (0.44, 0.9)])
 def test_a_collapse_is_looked_for_where_the_cycle_loss_is_missing(recorded, variant, spread):
