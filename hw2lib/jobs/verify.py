@@ -32,6 +32,7 @@ class Check:
         recorded: as it is recorded.
         recomputed: as it follows from the files.
         tolerance: how far the two may lie apart, relative to the larger one where that is above 1.
+        compared: False where a run was made again and its record states nothing that it can be judged by.
     """
 
     record: str
@@ -39,10 +40,11 @@ class Check:
     recorded: Any
     recomputed: Any
     tolerance: float = DIGITS
+    compared: bool = True
 
     @property
     def holds(self) -> bool:
-        """Whether the two agree."""
+        """Whether the two agree, or there is nothing to compare."""
         if isinstance(self.recorded, float | int) and isinstance(self.recomputed, float | int):
             return math.isclose(
                 self.recorded, self.recomputed, rel_tol=self.tolerance, abs_tol=self.tolerance
@@ -99,7 +101,10 @@ def _seed(folder: Path) -> Iterator[Relation]:
 def retrain(
     name: str, data: Path, runs: Path, device: str = "auto", root: Path | None = None
 ) -> Iterator[Check]:
-    """Redo a recorded job from nothing, and ask whether each area lies in the interval that was recorded.
+    """Redo a recorded job from nothing, and ask whether each measure lies in the interval that was recorded.
+
+    Measures without an interval are not compared. Of a record that has none at all (the toy trainings, the
+    variance of samples, older CycleGANs) one check says so, with ``compared`` False.
 
     Args:
         name: of the job, such as ``maf-capsule``, or one seed of it, such as ``maf-capsule/seed-3``.
@@ -118,24 +123,25 @@ def retrain(
         folder = data / job.data
         if not job.complete(out) and not job.run("paper", int(seed or 0), folder, out, device):
             raise UserError(f"{out}: stopped; the same command goes on")
-        again = RecordedRun(out).metrics
-        for path, recorded in _intervals(RecordedRun(root / record).metrics):
-            value = again
-            for key in path:
-                value = value[key]
-            low, high = recorded["low"], recorded["high"]
-            middle, half = (low + high) / 2, (high - low) / 2
-            yield Check(record, ", ".join(path), middle, value["value"], half + DIGITS)
+        recorded = dict(_intervals(RecordedRun(root / record).metrics))
+        again = dict(_intervals(RecordedRun(out).metrics))
+        if not recorded:
+            yield Check(record, "measures with an interval", "none", "none", compared=False)
+        for path, interval in recorded.items():
+            value = again[path]["value"] if path in again else None
+            inside = value if value is None else min(max(value, interval["low"]), interval["high"])
+            nearest = f"{interval['low']} to {interval['high']}" if inside is None else inside
+            yield Check(record, ", ".join(path), nearest, value)
 
 
-def _intervals(metrics: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict]]:
-    """All estimates with an interval in nested metrics, by their path."""
-    for key, value in metrics.items():
-        if isinstance(value, dict):
-            if value.keys() >= {"value", "low", "high"}:
-                yield (*path, key), value
-            else:
-                yield from _intervals(value, (*path, key))
+def _intervals(metrics: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict]]:
+    """All estimates with an interval in nested metrics, by their path of names and places in lists."""
+    if isinstance(metrics, dict) and metrics.keys() >= {"value", "low", "high"}:
+        yield path, metrics
+    elif isinstance(metrics, dict | list):
+        inner = metrics.items() if isinstance(metrics, dict) else enumerate(metrics)
+        for key, value in inner:
+            yield from _intervals(value, (*path, str(key)))
 
 
 def _below(record: str, name: str) -> bool:

@@ -157,3 +157,34 @@ def test_a_run_made_again_is_judged_by_the_recorded_intervals(copy):
     assert all(check.holds for check in retrain(FLOW, copy, runs, root=copy))
     edit_json(runs / FLOW / "metrics.json", lambda m: m["plain"]["auroc"]["all"].update(value=0.95))
     assert [c.what for c in retrain(FLOW, copy, runs, root=copy) if not c.holds] == ["plain, auroc, all"]
+    edit_json(runs / FLOW / "metrics.json", lambda m: m["plain"].update(auroc=None))
+    assert "plain, auroc, all" in [c.what for c in retrain(FLOW, copy, runs, root=copy) if not c.holds]
+
+
+def test_a_cyclegan_made_again_is_judged_by_the_intervals_in_its_lists(tmp_path):
+    """The grids of its outputs stand in a list by epoch; an interval above 1 is no wider than it says."""
+    name = "cyclegan-apple2orange-small-resize"
+    for root in (tmp_path, tmp_path / "runs"):
+        shutil.copytree(paper_root() / name, root / name)
+
+    def found() -> list:
+        return list(retrain(name, tmp_path, tmp_path / "runs", root=tmp_path))
+
+    assert len(found()) == 16 and all(check.compared and check.holds for check in found())
+    for root, high in ((tmp_path, 5.0), (tmp_path / "runs", 5.2)):
+        grid = {"grid_2_A": {"value": high, "low": 4.0, "high": 5.0}}
+        edit_json(root / name / "metrics.json", lambda m, g=grid: m["outputs"]["epochs"][2].update(g))
+    assert [check.what for check in found() if not check.holds] == ["outputs, epochs, 2, grid_2_A"]
+
+
+def test_a_run_made_again_that_nothing_can_judge_is_not_passed_over(tmp_path, monkeypatch):
+    record = "toy-geometry/seed-4"
+    for root in (tmp_path, tmp_path / "runs"):
+        shutil.copytree(paper_root() / record, root / record)
+    write_manifest(tmp_path)
+    monkeypatch.setenv("HW2_RESULTS", str(tmp_path))
+    again = ["--retrain", "--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    result = CliRunner().invoke(app, ["verify", record, *again])
+    assert result.exit_code == 0 and f"{record}: not compared" in result.output
+    assert result.output.rstrip().endswith("0 differ, 1 made again not compared")
+    assert "not compared" not in CliRunner().invoke(app, ["verify", record]).output
