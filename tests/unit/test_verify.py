@@ -4,14 +4,19 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
+from pandas import DataFrame
 from typer.testing import CliRunner
 
 from hw2lib.cli import app
-from hw2lib.jobs.verify import retrain, verify
+from hw2lib.jobs.cyclegan_relations import disturbance_sizes
+from hw2lib.jobs.verify import Check, retrain, verify
 from hw2lib.runs.manifest import MANIFEST, write_manifest
 from hw2lib.runs.reader import paper_root
+from hw2lib.translation.steganography import OCTAVES, PERTURBATIONS, reconstruction_curve
 
 FLOW = "maf-capsule/seed-0"
 
@@ -38,7 +43,7 @@ def edit_json(path: Path, change) -> None:
 def test_the_committed_records_are_whole_and_follow_from_their_files():
     checks = list(verify())
     assert [check for check in checks if not check.holds] == []
-    assert len(checks) > 700 and len({check.record for check in checks}) >= 15
+    assert len(checks) > 4800 and len({check.record for check in checks}) >= 68
 
 
 def test_two_swapped_seeds_are_found_even_under_a_manifest_made_anew(copy):
@@ -122,6 +127,22 @@ def test_a_changed_number_of_the_local_detector_is_found(tmp_path, file, change,
     assert failures_of_numbers(tmp_path) == []
     edit_json(tmp_path / file, change)
     assert found in failures_of_numbers(tmp_path)
+
+
+@pytest.mark.parametrize("white", [0.03, 0.5], ids=["some", "half"])
+def test_any_pictures_move_as_far_as_their_disturbance(white):
+    """Also those at the end of the range, where what would leave it is clipped."""
+    generator = torch.Generator().manual_seed(0)
+    x = 1.8 * torch.rand(16, 3, 64, 64, generator=generator) - 0.9
+    x[..., : round(64 * white)] = 1.0
+    rows = reconstruction_curve(lambda x: x, lambda z: z, x, (*PERTURBATIONS, *OCTAVES))
+    table = DataFrame(rows).assign(epoch=1, direction="A")
+    run = SimpleNamespace(config={"size": 64}, environment={"data": {"testA": 16}}, steganography=table)
+    checks = [Check("run", *relation) for relation in disturbance_sizes(run)]
+    assert len(checks) == 8
+    # What is white is already rounded: there the quarter of a level is none.
+    assert [check.what for check in checks if not check.holds and "rounding" not in check.what] == []
+    assert all(check.holds for check in checks) == (white < 0.05)
 
 
 def failures_of_numbers(root: Path) -> list[str]:
