@@ -6,7 +6,6 @@ decide a claim name it under ``claims``, and under ``records`` the recorded runs
 of them that had been made, or begun, before the rule was written are ``older``.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +15,7 @@ import yaml
 
 from hw2lib.claims import ROOT
 from hw2lib.errors import UserError
-from hw2lib.runs.paths import paper_root
+from hw2lib.runs.paths import paper_root, run_commits
 
 # What is added to a rule after it has been committed; the rest is the rule.
 ADDED = {"rule_commit", "claims", "records", "older"}
@@ -29,7 +28,8 @@ class Provenance:
     Attributes:
         rule: id of the rule in ``book/protocol.yml``.
         rule_commit: 12 hex digits.
-        record_commits: the commits whose code made the records, none where the rule is applied live.
+        record_commits: the commits whose code made the records, also those from which an interrupted run went
+            on; none where the rule is applied live.
         older: jobs with records that are older than the rule.
     """
 
@@ -75,6 +75,6 @@ def _provenance(rule: Mapping[str, Any]) -> Provenance:
 
 @cache
 def record_commits(jobs: tuple[str, ...]) -> tuple[str, ...]:
-    """The commits that recorded jobs were made from, sorted; one that ends in ``-dirty`` had changes."""
+    """The commits that recorded jobs were begun and resumed from, sorted; ``-dirty`` marks changes."""
     found = (path for job in jobs for path in (paper_root() / job).rglob("environment.json"))
-    return tuple(sorted({json.loads(path.read_text("utf-8"))["commit"] for path in found}))
+    return tuple(sorted({commit for path in found for commit in run_commits(path.parent)}))

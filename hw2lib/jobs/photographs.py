@@ -13,6 +13,11 @@ from hw2lib.translation.spectra import PERIODS, RESAMPLES, grid_interval
 RECORDED_FILES = ("config.json", "environment.json", "metrics.json")
 
 
+def photograph_settings(config: CycleGANConfig) -> dict[str, object]:
+    """What config.json holds."""
+    return {"seed": config.seed, "size": config.size, "recipe": config.recipe, "resamples": RESAMPLES}
+
+
 @holding_folder
 def run_photographs(config: CycleGANConfig, data: Path | None, out: Path) -> bool:
     """Measure the grid excess (book: eq-grid-excess) of the test photographs of both sets; no image is kept.
@@ -39,8 +44,7 @@ def run_photographs(config: CycleGANConfig, data: Path | None, out: Path) -> boo
                 str(period): asdict(grid_interval(photographs, period, config.seed)) for period in PERIODS
             }
     facts = {"name": " ".join(FOLDERS), "checksum": " ".join(checksums)}
-    settings = {"seed": config.seed, "size": config.size, "recipe": config.recipe, "resamples": RESAMPLES}
-    write_json(out / "config.json", settings)
+    write_json(out / "config.json", photograph_settings(config))
     write_json(out / "environment.json", environment(torch.device("cpu"), facts))
     write_json(out / "metrics.json", excess)
     return True

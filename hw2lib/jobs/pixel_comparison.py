@@ -11,12 +11,23 @@ from hw2lib.data import MVTecCategory, split_validation
 from hw2lib.errors import UserError
 from hw2lib.runs.folder import data_facts, environment, holding_folder, write_csv, write_json
 from hw2lib.statistics import Placements, intervals_per_defect
+from hw2lib.training.settings import MAFConfig
 
 from .baselines import BaselinesConfig, build_baselines
 from .trained import load_flow
 
 RECORDED_FILES = ("config.json", "environment.json", "pixels.csv", "metrics.json")
 SIGMA = 2.0
+
+
+def pixel_settings(baselines: BaselinesConfig, flow: MAFConfig) -> dict[str, object]:
+    """What config.json holds."""
+    return {
+        "seed": baselines.seed,
+        "sigma": SIGMA,
+        "baselines": baselines.model_dump(),
+        "flow": flow.model_dump(),
+    }
 
 
 @holding_folder
@@ -55,11 +66,7 @@ def run_pixel_comparison(config: BaselinesConfig, flow_run: Path, data: MVTecCat
             areas.setdefault(method, {})[kind] = asdict(placed.estimate())
             rows += _rows(method, kind, data, placed)
     image = intervals_per_defect(data.test_defects, nll_scores(flow, data.test))["all"]
-    write_json(
-        out / "config.json",
-        {"seed": config.seed, "sigma": SIGMA, "baselines": config.model_dump()}
-        | {"flow": flow_config.model_dump()},
-    )
+    write_json(out / "config.json", pixel_settings(config, flow_config))
     write_json(out / "environment.json", environment(torch.device("cpu"), data_facts(data)))
     write_csv(out / "pixels.csv", rows)
     write_json(out / "metrics.json", {"flow_image_auroc": asdict(image), "pixel_auroc": areas})

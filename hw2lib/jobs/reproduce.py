@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel
 
 from hw2lib.anomaly.local.config import LocalConfig
 from hw2lib.data import MVTecCategory
@@ -15,10 +18,10 @@ from hw2lib.runs.folder import commit, has_checkpoint, record
 from hw2lib.runs.manifest import write_manifest
 from hw2lib.runs.reader import paper_root
 from hw2lib.training.devices import gpu_settings, resolve_device
-from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES, MAFConfig
+from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES, CycleGANConfig, MAFConfig, VAEConfig
 from hw2lib.training.settings import profile as named_profile
 
-from .baselines import BASELINES_PROFILES, run_baselines
+from .baselines import BASELINES_PROFILES, BaselinesConfig, run_baselines
 from .baselines import RECORDED_FILES as BASELINES_FILES
 from .cyclegan import recorded_files, run_cyclegan
 from .evaluate import evaluate_run, is_evaluated
@@ -34,9 +37,9 @@ from .local_selection import RECORDED_FILES as LOCAL_SELECTION_FILES
 from .local_selection import run_local_selection
 from .maf import RECORDED_FILES, run_maf
 from .photographs import RECORDED_FILES as PHOTOGRAPHS_FILES
-from .photographs import run_photographs
+from .photographs import photograph_settings, run_photographs
 from .pixel_comparison import RECORDED_FILES as PIXEL_FILES
-from .pixel_comparison import run_pixel_comparison
+from .pixel_comparison import pixel_settings, run_pixel_comparison
 from .samples import RECORDED_FILES as SAMPLES_FILES
 from .samples import run_sample_variation
 from .toys import GEOMETRY_PROFILES, MOVES_PROFILES, ToyConfig, run_geometry, run_moves
@@ -56,7 +59,8 @@ class Job:
     """A run that the book shows: its seeds, its data below the data folder, and how to do it.
 
     A run of several seeds has a folder per seed, and so has one of a single seed with ``seed_folders``.
-    ``complete`` says of a run's folder whether there is nothing left to do.
+    ``complete`` says of a run's folder whether there is nothing left to do. ``settings`` has what config.json
+    holds under a profile and a seed, on a device that offers nothing; None where the run itself finds it.
     """
 
     seeds: tuple[int, ...]
@@ -65,6 +69,14 @@ class Job:
     run: Callable[[str, int, Path | None, Path, str], bool]
     seed_folders: bool = False
     complete: Callable[[Path], bool] = has_metrics
+    settings: Callable[[str, int], BaseModel | dict[str, Any]] | None = None
+
+
+def _maf_settings(
+    profile: str, seed: int, changed: Callable[[MAFConfig], dict[str, object]] = lambda config: {}
+) -> MAFConfig:
+    config = named_profile(profile)
+    return config.model_copy(update=changed(config) | {"seed": seed})
 
 
 def _maf(
@@ -73,10 +85,9 @@ def _maf(
     data: Path | None,
     out: Path,
     device: str,
-    changed: Callable[[MAFConfig], dict[str, object]] = lambda config: {},
+    settings: Callable[[str, int], MAFConfig] = _maf_settings,
 ) -> bool:
-    config = named_profile(profile)
-    config = config.model_copy(update=changed(config) | {"seed": seed})
+    config = settings(profile, seed)
     category = load_capsules(data, config.size)
     return run_maf(config, category, out, resume=has_checkpoint(out), device=device)
 
@@ -104,12 +115,17 @@ MAF_VARIANTS: dict[str, Callable[[MAFConfig], dict[str, object]]] = {
 
 
 def _maf_job(name: str, seeds: tuple[int, ...]) -> Job:
-    run = partial(_maf, changed=MAF_VARIANTS[name])
-    return Job(seeds, "mvtec/capsule", RECORDED_FILES, run, seed_folders=True)
+    settings = partial(_maf_settings, changed=MAF_VARIANTS[name])
+    run = partial(_maf, settings=settings)
+    return Job(seeds, "mvtec/capsule", RECORDED_FILES, run, seed_folders=True, settings=settings)
+
+
+def _baselines_settings(profile: str, seed: int) -> BaselinesConfig:
+    return named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
 
 
 def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
+    config = _baselines_settings(profile, seed)
     category = load_capsules(data, config.size)
     return run_baselines(config, category, out)
 
@@ -126,7 +142,7 @@ def _likelihood(profile: str, seed: int, data: Path | None, out: Path, device: s
     flow_run = _flow_of_the_seed(profile, seed, data, out, device)
     if flow_run is None:
         return False
-    config = named_profile(profile).model_copy(update={"seed": seed})
+    config = _maf_settings(profile, seed)
     return run_likelihood(config, flow_run, load_capsules(data, config.size), out, device)
 
 
@@ -134,8 +150,12 @@ def _samples(profile: str, seed: int, data: Path | None, out: Path, device: str)
     flow_run = _flow_of_the_seed(profile, seed, data, out, device)
     if flow_run is None:
         return False
-    config = named_profile(profile).model_copy(update={"seed": seed})
+    config = _maf_settings(profile, seed)
     return run_sample_variation(config, flow_run, load_capsules(data, config.size), out)
+
+
+def _pixels_settings(profile: str, seed: int) -> dict[str, Any]:
+    return pixel_settings(_baselines_settings(profile, seed), _maf_settings(profile, seed))
 
 
 def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -143,30 +163,40 @@ def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) 
     flow_run = _flow_of_the_seed(profile, seed, data, out, device)
     if flow_run is None:
         return False
-    config = named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
-    size = named_profile(profile).size
+    config, size = _baselines_settings(profile, seed), named_profile(profile).size
     category = load_capsules(data, size)
     return run_pixel_comparison(config, flow_run, category, out)
 
 
+def _vae_settings(profile: str, seed: int) -> VAEConfig:
+    return named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
+
+
 def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    config = named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
+    config = _vae_settings(profile, seed)
     category = load_capsules(data, config.size)
     return run_vae(config, category, out, resume=has_checkpoint(out), device=device)
 
 
+def _flow_reconstruction_settings(profile: str, seed: int) -> MAFConfig:
+    return named_profile(profile, FLOW_RECONSTRUCTION_PROFILES).model_copy(update={"seed": seed})
+
+
 def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
-    config = named_profile(profile, FLOW_RECONSTRUCTION_PROFILES).model_copy(update={"seed": seed})
+    config = _flow_reconstruction_settings(profile, seed)
     category = load_capsules(data, config.size)
     return run_flow_reconstruction(config, category, out, device)
+
+
+def _local_settings(size: int, profile: str, seed: int) -> LocalConfig:
+    changed = {"seed": seed} | ({"size": size} if profile == "paper" else {})
+    return named_profile(profile, LOCAL_PROFILES).model_copy(update=changed)
 
 
 def _local_setting(
     size: int, profile: str, seed: int, data: Path | None
 ) -> tuple[LocalConfig, MVTecCategory]:
-    config = named_profile(profile, LOCAL_PROFILES).model_copy(update={"seed": seed})
-    if profile == "paper":
-        config = config.model_copy(update={"size": size})
+    config = _local_settings(size, profile, seed)
     return config, load_capsules(data, config.size)
 
 
@@ -186,10 +216,16 @@ def _local_selection(profile: str, seed: int, data: Path | None, out: Path, devi
     return run_local_selection(profile, seed, data, out)
 
 
+def _cyclegan_settings(
+    changed: Mapping[str, object], recorded: str, profile: str, seed: int
+) -> CycleGANConfig:
+    config = named_profile(recorded if profile == "paper" else profile, CYCLEGAN_PROFILES)
+    return config.model_copy(update={**changed, "seed": seed})
+
+
 def _cyclegan(
     pair: str,
-    changed: Mapping[str, object],
-    recorded: str,
+    settings: Callable[[str, int], CycleGANConfig],
     profile: str,
     seed: int,
     data: Path | None,
@@ -198,26 +234,33 @@ def _cyclegan(
 ) -> bool:
     resume = has_checkpoint(out)
     if resume:  # in the precision in which it was begun
-        config = cyclegan_config(out)
+        config = cyclegan_config(out).model_copy(update={"seed": seed})
     else:
-        config = named_profile(recorded if profile == "paper" else profile, CYCLEGAN_PROFILES)
+        config = settings(profile, seed)
         if profile == "paper":  # a quick run is too short to compile for
             config = gpu_settings(config, resolve_device(device))
-        config = config.model_copy(update=changed)
     images = load_pair(pair, data, config.size, config.recipe)
     if has_metrics(out):  # of a run that ended before some measure was made
         evaluate_run(out, images, device)
         return True
-    return run_cyclegan(config.model_copy(update={"seed": seed}), images, out, resume, device)
+    return run_cyclegan(config, images, out, resume, device)
+
+
+def _photographs_settings(profile: str, seed: int) -> dict[str, Any]:
+    return photograph_settings(named_profile(profile, CYCLEGAN_PROFILES))
 
 
 def _photographs(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
     return run_photographs(named_profile(profile, CYCLEGAN_PROFILES), data, out)
 
 
+def _toy_settings(profiles: Mapping[str, ToyConfig], profile: str, seed: int) -> ToyConfig:
+    return profiles[profile].model_copy(update={"seed": seed})
+
+
 def _toy(
     run: Callable[[ToyConfig, Path], bool],
-    profiles: Mapping[str, ToyConfig],
+    settings: Callable[[str, int], ToyConfig],
     profile: str,
     seed: int,
     data: Path | None,
@@ -225,7 +268,14 @@ def _toy(
     device: str,
 ) -> bool:
     """A training that draws its own images."""
-    return run(profiles[profile].model_copy(update={"seed": seed}), out)
+    return run(settings(profile, seed), out)
+
+
+def _toy_job(
+    seeds: tuple[int, ...], run: Callable[[ToyConfig, Path], bool], profiles: Mapping[str, ToyConfig]
+) -> Job:
+    settings = partial(_toy_settings, profiles)
+    return Job(seeds, "", TOY_FILES, partial(_toy, run, settings), settings=settings)
 
 
 PAIRS = {"apple2orange": "apple2orange", "summer2winter": "summer2winter_yosemite"}
@@ -243,27 +293,43 @@ def _cyclegan_job(
 ) -> Job:
     """A run whose record has the settings of the profile ``recorded``, but for what is changed."""
     files = recorded_files(CYCLEGAN_PROFILES[recorded].evaluate_epochs)
-    run = partial(_cyclegan, pair, changed, recorded)
-    return Job(seeds, PAIRS[pair], files, run, complete=is_evaluated)
+    settings = partial(_cyclegan_settings, changed, recorded)
+    run = partial(_cyclegan, pair, settings)
+    return Job(seeds, PAIRS[pair], files, run, complete=is_evaluated, settings=settings)
 
 
+FIVE, CAPSULE = (0, 1, 2, 3, 4), "mvtec/capsule"
 JOBS = {
-    "maf-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", RECORDED_FILES, _maf),
-    **{name: _maf_job(name, (0, 1, 2, 3, 4)) for name in ("maf-capsule-end", "maf-capsule-three-layers")},
+    "maf-capsule": Job(FIVE, CAPSULE, RECORDED_FILES, _maf, settings=_maf_settings),
+    **{name: _maf_job(name, FIVE) for name in ("maf-capsule-end", "maf-capsule-three-layers")},
     **{name: _maf_job(name, (0,)) for name in ("maf-capsule-unclipped", "maf-capsule-undequantized")},
-    "baselines-capsule": Job((0,), "mvtec/capsule", BASELINES_FILES, _baselines, seed_folders=True),
-    "pixels-capsule": Job((0,), "mvtec/capsule", PIXEL_FILES, _pixels, seed_folders=True),
-    "likelihood-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", LIKELIHOOD_FILES, _likelihood),
-    "samples-capsule": Job((0, 1, 2, 3, 4), "mvtec/capsule", SAMPLES_FILES, _samples),
-    "vae-capsule": Job((0, 1, 2), "mvtec/capsule", VAE_FILES, _vae),
-    "flow-reconstruction-capsule": Job(
-        (0, 1, 2), "mvtec/capsule", FLOW_RECONSTRUCTION_FILES, _flow_reconstruction
+    "baselines-capsule": Job(
+        (0,), CAPSULE, BASELINES_FILES, _baselines, seed_folders=True, settings=_baselines_settings
     ),
-    "local-capsule-256": Job((0, 1, 2, 3, 4), "mvtec/capsule", LOCAL_FILES, partial(_local, 256)),
-    "local-capsule-128": Job((0, 1, 2, 3, 4), "mvtec/capsule", LOCAL_FILES, partial(_local, 128)),
-    "local-ablations-capsule": Job((0,), "mvtec/capsule", LOCAL_FILES, _local_ablations),
-    "local-places-capsule": Job((0,), "mvtec/capsule", LOCAL_FILES, _local_places),
-    "local-selection": Job((0,), "mvtec/capsule", LOCAL_SELECTION_FILES, _local_selection),
+    "pixels-capsule": Job((0,), CAPSULE, PIXEL_FILES, _pixels, seed_folders=True, settings=_pixels_settings),
+    "likelihood-capsule": Job(FIVE, CAPSULE, LIKELIHOOD_FILES, _likelihood, settings=_maf_settings),
+    "samples-capsule": Job(FIVE, CAPSULE, SAMPLES_FILES, _samples, settings=_maf_settings),
+    "vae-capsule": Job((0, 1, 2), CAPSULE, VAE_FILES, _vae, settings=_vae_settings),
+    "flow-reconstruction-capsule": Job(
+        (0, 1, 2),
+        CAPSULE,
+        FLOW_RECONSTRUCTION_FILES,
+        _flow_reconstruction,
+        settings=_flow_reconstruction_settings,
+    ),
+    **{
+        f"local-capsule-{size}": Job(
+            FIVE, CAPSULE, LOCAL_FILES, partial(_local, size), settings=partial(_local_settings, size)
+        )
+        for size in (256, 128)
+    },
+    "local-ablations-capsule": Job(
+        (0,), CAPSULE, LOCAL_FILES, _local_ablations, settings=partial(_local_settings, 256)
+    ),
+    "local-places-capsule": Job(
+        (0,), CAPSULE, LOCAL_FILES, _local_places, settings=partial(_local_settings, 256)
+    ),
+    "local-selection": Job((0,), CAPSULE, LOCAL_SELECTION_FILES, _local_selection),
     **{f"cyclegan-{pair}": _cyclegan_job(pair) for pair in PAIRS},
     **{f"cyclegan-{pair}-seeds": _cyclegan_job(pair, seeds=(1, 2)) for pair in PAIRS},
     **{
@@ -275,9 +341,9 @@ JOBS = {
         f"cyclegan-apple2orange-small-{name}": _cyclegan_job("apple2orange", changed, recorded="small")
         for name, changed in CYCLEGAN_VARIANTS.items()
     },
-    "photographs-grid": Job((0,), "", PHOTOGRAPHS_FILES, _photographs),
-    "toy-geometry": Job((4, 5, 6, 7, 8), "", TOY_FILES, partial(_toy, run_geometry, GEOMETRY_PROFILES)),
-    "toy-moves": Job((1, 2, 3, 4, 5), "", TOY_FILES, partial(_toy, run_moves, MOVES_PROFILES)),
+    "photographs-grid": Job((0,), "", PHOTOGRAPHS_FILES, _photographs, settings=_photographs_settings),
+    "toy-geometry": _toy_job((4, 5, 6, 7, 8), run_geometry, GEOMETRY_PROFILES),
+    "toy-moves": _toy_job((1, 2, 3, 4, 5), run_moves, MOVES_PROFILES),
 }
 
 

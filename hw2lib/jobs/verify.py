@@ -1,24 +1,31 @@
 """Do the recorded numbers follow from the recorded files? And are these files the ones that were recorded?
 
-Two things are held against each other for every record below ``results/paper``: the checksums of its files
-against the manifest, and every number that can be had from the files in seconds against the one recorded.
+For every record below ``results/paper`` these are held against each other: the checksums of its files and the
+manifest; its seed, data and settings and those of its job; and every number that can be had from the files in
+milliseconds and the one recorded. ``metrics.json`` has to be there, and to be of the form of its kind.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from hw2lib.errors import UserError
 from hw2lib.runs.manifest import checksums, read_manifest
 from hw2lib.runs.reader import RecordedRun, paper_root
+from hw2lib.schema import validated_model
+from hw2lib.training.devices import settings_where
+from hw2lib.training.settings import CycleGANConfig
 
-from .relations import RELATIONS, Relation, bench_relations
+from .cyclegan_relations import cyclegan_relations
+from .relations import DIGITS, RELATIONS, Relation, bench_relations
 from .reproduce import JOBS
 
-# Tables have seven significant digits; what follows from them may be off by a few units of the last.
-DIGITS = 2e-6
+KINDS = RELATIONS | {"cyclegan-": cyclegan_relations}
 BENCH = Path("bench-cyclegan/gpu.json")  # no run, and so no record with settings
 
 
@@ -32,6 +39,7 @@ class Check:
         recorded: as it is recorded.
         recomputed: as it follows from the files.
         tolerance: how far the two may lie apart, relative to the larger one where that is above 1.
+        compared: False where a run was made again and its record states nothing that it can be judged by.
     """
 
     record: str
@@ -39,10 +47,11 @@ class Check:
     recorded: Any
     recomputed: Any
     tolerance: float = DIGITS
+    compared: bool = True
 
     @property
     def holds(self) -> bool:
-        """Whether the two agree."""
+        """Whether the two agree, or there is nothing to compare."""
         if isinstance(self.recorded, float | int) and isinstance(self.recomputed, float | int):
             return math.isclose(
                 self.recorded, self.recomputed, rel_tol=self.tolerance, abs_tol=self.tolerance
@@ -57,7 +66,9 @@ def records(names: Iterable[str] = (), root: Path | None = None) -> list[str]:
         UserError: nothing is recorded under a name.
     """
     root = root or paper_root()
-    found = [p.parent.relative_to(root).as_posix() for p in sorted(root.rglob("config.json"))]
+    files = ("config.json", "environment.json", "metrics.json")  # one that is lost does not hide a record
+    folders = {path.parent for name in files for path in root.rglob(name)}
+    found = [folder.relative_to(root).as_posix() for folder in sorted(folders)]
     for name in names:
         if not any(_below(record, name) for record in found):
             raise UserError(f"{name}: no record of that name; expected one of {', '.join(found)}")
@@ -74,12 +85,7 @@ def verify(names: Iterable[str] = (), root: Path | None = None) -> Iterator[Chec
     wanted = records(names, root)
     yield from _manifest_checks(root, names)
     for record in wanted:
-        job, _, seed = record.partition("/")
-        if seed:
-            yield from _checks(record, _seed, root / record)
-        for kind, relations in RELATIONS.items():
-            if job.startswith(kind):
-                yield from _checks(record, relations, root / record)
+        yield from _checks(record, _relations, root / record)
     if not names and (root / BENCH).exists():
         yield from _checks(BENCH.parent.as_posix(), bench_relations, root / BENCH)
 
@@ -92,14 +98,52 @@ def _checks(record: str, relations: Callable[[Path], Iterator[Relation]], place:
         yield Check(record, "its files can be read", True, f"{type(error).__name__}: {error}")
 
 
-def _seed(folder: Path) -> Iterator[Relation]:
-    yield "seed of the folder", RecordedRun(folder).seed, int(folder.name.removeprefix("seed-"))
+def _relations(folder: Path) -> Iterator[Relation]:
+    """Those of any record, and those of its kind."""
+    run = RecordedRun(folder)
+    name = folder.parent.name if folder.name.startswith("seed-") else folder.name
+    if name not in JOBS:
+        yield "job", name, "none of that name"
+        return
+    job = JOBS[name]
+    seed = folder.name.removeprefix("seed-") if folder.name != name else job.seeds[0]
+    yield "seed of the folder", run.seed, int(seed)
+    data = run.environment["data"]["name"]
+    yield "name of the data", data, Path(job.data).name or data  # some draw their images, or read two sets
+    if job.settings:
+        yield "settings of the job", *_other_settings(run, job.settings("paper", run.seed))
+    yield "metrics.json holds something", True, bool(run.metrics)
+    for kind, relations in KINDS.items():
+        if name.startswith(kind):
+            yield from relations(folder)
+
+
+def _other_settings(run: RecordedRun, expected: BaseModel | dict[str, Any]) -> tuple[dict, dict]:
+    """The settings in which a record differs from its job, as recorded and as expected.
+
+    An older record lacks settings that came later, and has their defaults. What the device of a CycleGAN
+    offered, bfloat16 and compilation, the record alone says.
+    """
+    recorded = run.config
+    if isinstance(expected, BaseModel):
+        read = validated_model(type(expected), recorded, f"{run.path / 'config.json'}:")
+        if isinstance(expected, CycleGANConfig) and isinstance(read, CycleGANConfig):
+            cuda = run.environment["cuda"] is not None
+            expected = settings_where(expected, cuda, read.bfloat16, read.compile)
+        recorded, wanted = read.model_dump(), expected.model_dump()
+    else:
+        wanted = json.loads(json.dumps(expected))  # lists for tuples
+    names = [name for name in wanted | recorded if recorded.get(name) != wanted.get(name)]
+    return {n: recorded.get(n) for n in names}, {n: wanted.get(n) for n in names}
 
 
 def retrain(
     name: str, data: Path, runs: Path, device: str = "auto", root: Path | None = None
 ) -> Iterator[Check]:
-    """Redo a recorded job from nothing, and ask whether each area lies in the interval that was recorded.
+    """Redo a recorded job from nothing, and ask whether each measure lies in the interval that was recorded.
+
+    Measures without an interval are not compared. Of a record that has none at all (the toy trainings, the
+    variance of samples, older CycleGANs) one check says so, with ``compared`` False.
 
     Args:
         name: of the job, such as ``maf-capsule``, or one seed of it, such as ``maf-capsule/seed-3``.
@@ -118,24 +162,25 @@ def retrain(
         folder = data / job.data
         if not job.complete(out) and not job.run("paper", int(seed or 0), folder, out, device):
             raise UserError(f"{out}: stopped; the same command goes on")
-        again = RecordedRun(out).metrics
-        for path, recorded in _intervals(RecordedRun(root / record).metrics):
-            value = again
-            for key in path:
-                value = value[key]
-            low, high = recorded["low"], recorded["high"]
-            middle, half = (low + high) / 2, (high - low) / 2
-            yield Check(record, ", ".join(path), middle, value["value"], half + DIGITS)
+        recorded = dict(_intervals(RecordedRun(root / record).metrics))
+        again = dict(_intervals(RecordedRun(out).metrics))
+        if not recorded:
+            yield Check(record, "measures with an interval", "none", "none", compared=False)
+        for path, interval in recorded.items():
+            value = again[path]["value"] if path in again else None
+            inside = value if value is None else min(max(value, interval["low"]), interval["high"])
+            nearest = f"{interval['low']} to {interval['high']}" if inside is None else inside
+            yield Check(record, ", ".join(path), nearest, value)
 
 
-def _intervals(metrics: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict]]:
-    """All estimates with an interval in nested metrics, by their path."""
-    for key, value in metrics.items():
-        if isinstance(value, dict):
-            if value.keys() >= {"value", "low", "high"}:
-                yield (*path, key), value
-            else:
-                yield from _intervals(value, (*path, key))
+def _intervals(metrics: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict]]:
+    """All estimates with an interval in nested metrics, by their path of names and places in lists."""
+    if isinstance(metrics, dict) and metrics.keys() >= {"value", "low", "high"}:
+        yield path, metrics
+    elif isinstance(metrics, dict | list):
+        inner = metrics.items() if isinstance(metrics, dict) else enumerate(metrics)
+        for key, value in inner:
+            yield from _intervals(value, (*path, str(key)))
 
 
 def _below(record: str, name: str) -> bool:

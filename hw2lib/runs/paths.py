@@ -1,5 +1,6 @@
-"""Where the recorded runs are."""
+"""Where the recorded runs are, and the commits that they were made from; without loading any library."""
 
+import json
 import os
 from pathlib import Path
 
@@ -8,3 +9,12 @@ def paper_root() -> Path:
     """``results/paper`` of this checkout, or the folder that HW2_RESULTS names."""
     named = os.environ.get("HW2_RESULTS")
     return Path(named) if named else Path(__file__).resolve().parents[2] / "results" / "paper"
+
+
+def run_commits(run: Path) -> tuple[str, ...]:
+    """The commit that a run was begun from, then those that it was resumed from, by environment.json.
+
+    One that ends in ``-dirty`` had changes.
+    """
+    environment = json.loads((run / "environment.json").read_text("utf-8"))
+    return tuple(made["commit"] for made in (environment, *environment.get("resumed", ())))

@@ -87,13 +87,18 @@ def compiles(device: torch.device) -> bool:
 
 
 def gpu_settings(config: CycleGANConfig, device: torch.device) -> CycleGANConfig:
-    """The settings with what shortens a step, as far as this device offers it.
+    """The settings with what shortens a step, as far as this device offers it; see :func:`settings_where`."""
+    return settings_where(config, device.type == "cuda", multiplies_bfloat16(device), compiles(device))
 
-    That is bfloat16 where the hardware multiplies in it. A GPU is also spared its waiting for the CPU, which
-    takes most of its time at batch 1; an epoch takes it seconds, and each ends with a checkpoint, so there is
-    none within.
+
+def settings_where(config: CycleGANConfig, cuda: bool, bfloat16: bool, compiled: bool) -> CycleGANConfig:
+    """The settings on a GPU or a CPU that offers bfloat16 and compilation or not; what was chosen stays.
+
+    A GPU is spared its waiting for the CPU, which takes most of its time at batch 1; an epoch takes it
+    seconds, and each ends with a checkpoint, so there is none within.
     """
-    offered: dict[str, bool | int] = {"bfloat16": multiplies_bfloat16(device)}
-    if device.type == "cuda":
-        offered |= {"compile": compiles(device), "cuda_graphs": True, "checkpoint_every": 100_000}
-    return config.model_copy(update=offered)
+    offered: dict[str, bool | int] = {"bfloat16": bfloat16}
+    if cuda:
+        offered |= {"compile": compiled, "cuda_graphs": True, "checkpoint_every": 100_000}
+    free = {name: value for name, value in offered.items() if name not in config.model_fields_set}
+    return config.model_copy(update=free)

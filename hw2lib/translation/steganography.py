@@ -23,7 +23,7 @@ from .spectra import largest_frequency
 Kind = Literal["noise", "octave", "rounding", "jpeg", "blur", "grey", "swap"]
 Generator = Callable[[Tensor], Tensor]
 LEVEL = 2 / 255  # one of 256 levels, in the units of images in [−1, 1]
-_OCTAVE_NOISE = 2.0  # levels
+OCTAVE_NOISE = 2.0  # levels
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Perturbation:
         if self.kind in ("noise", "octave"):
             generator = torch.Generator().manual_seed(seed)
             noise = torch.randn(images.shape, generator=generator).to(images)
-            noise = self.level * noise if self.kind == "noise" else _OCTAVE_NOISE * _band(noise, self.level)
+            noise = self.level * noise if self.kind == "noise" else OCTAVE_NOISE * _band(noise, self.level)
             return (images + LEVEL * noise).clamp(-1, 1)
         if self.kind in ("grey", "swap"):
             brightness = luma(images)

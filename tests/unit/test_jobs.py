@@ -153,6 +153,8 @@ SMALL = {"photographs-grid", "toy-geometry", "toy-moves"}
 
 def test_no_job_is_left_out():
     assert RUNS.keys() | SMALL | {"local-selection"} == jobs.JOBS.keys()
+    # hw2 verify holds a record's settings against these; those of local-selection are what it finds.
+    assert [name for name, job in jobs.JOBS.items() if not job.settings] == ["local-selection"]
 
 
 def test_the_selection_of_settings_is_given_a_folder_and_reads_it_by_itself(monkeypatch, tmp_path):
@@ -270,6 +272,13 @@ def test_a_small_run_of_cyclegan_differs_in_its_size_and_in_one_thing_more(
     assert jobs.JOBS[name].run("paper", 0, None, tmp_path / "run", "cpu")
     changed = {"size": 64, "features": 32} | jobs.CYCLEGAN_VARIANTS.get(variant, {})
     assert handed_on[-1][1]["config"] == CYCLEGAN_PROFILES["paper"].model_copy(update=changed)
+
+
+def test_what_a_job_changes_is_not_what_a_device_offers(handed_on, gpu, tmp_path):
+    job = jobs.JOBS["cyclegan-apple2orange-float32"]
+    assert job.run("paper", 0, tmp_path / "set", tmp_path / "run", "cuda")
+    found = handed_on[-1][1]["config"]
+    assert found.cuda_graphs and found.compile and not found.bfloat16
 
 
 @pytest.mark.parametrize("lack", [{"capability": (6, 1)}, {"gcc": None}, {"triton": False}])

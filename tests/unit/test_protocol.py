@@ -13,6 +13,7 @@ from hw2lib.claims import Verdict, as_row, count_verdicts, is_bookkeeping, load_
 from hw2lib.cli import app
 from hw2lib.errors import UserError
 from hw2lib.protocol import load_protocol, provenance, provenance_of, record_commits, rule_text
+from hw2lib.runs.paths import paper_root, run_commits
 from hw2lib.runs.reader import paper_runs
 
 IDS = {entry["id"] for entry in load_ledger()}
@@ -50,6 +51,11 @@ def test_the_commit_of_a_rule_wrote_it_as_it_stands(rule, history):
     assert git("merge-base", rule["rule_commit"], "HEAD").startswith(rule["rule_commit"])
 
 
+def begun_from(job: str) -> set[str]:
+    """The commits that the runs of a job were begun from; going on with one does not make it newer."""
+    return {run_commits(path.parent)[0] for path in (paper_root() / job).rglob("environment.json")}
+
+
 @pytest.mark.parametrize("rule", COMMITTED, ids=lambda rule: rule["id"])
 def test_a_rule_names_the_records_that_are_older(rule, history):
     def is_older(commit: str) -> bool:
@@ -58,7 +64,7 @@ def test_a_rule_names_the_records_that_are_older(rule, history):
         return not base.startswith(rule["rule_commit"])
 
     jobs = rule.get("records", [])
-    assert rule.get("older", []) == [job for job in jobs if any(map(is_older, record_commits((job,))))]
+    assert rule.get("older", []) == [job for job in jobs if any(map(is_older, begun_from(job)))]
 
 
 def test_a_rule_without_a_commit_has_no_provenance():
@@ -70,12 +76,37 @@ def test_a_rule_without_a_commit_has_no_provenance():
 def test_a_claim_shows_the_commits_of_its_rule_and_of_its_records():
     (found,) = provenance("C1.1")
     assert (found.rule, found.rule_commit) == ("training-time", "dd70fd425357")
-    recorded = {run.environment["commit"] for run in paper_runs("maf-capsule")}
+    recorded = {commit for run in paper_runs("maf-capsule") for commit in run_commits(run.path)}
     assert set(found.record_commits) == recorded
     assert provenance("T1.1a") == []
     rows = json.loads(CliRunner().invoke(app, ["claims", "--json"]).stdout)
     shown = next(row["rules"] for row in rows if row["id"] == "C1.1")
     assert [rule["rule_commit"] for rule in shown] == [found.rule_commit]
+
+
+def test_the_commits_of_a_record_are_also_those_that_went_on_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HW2_RESULTS", str(tmp_path))
+    resumed = [
+        {"epoch": 1, "step": 2, "commit": "b" * 12 + "-dirty"},
+        {"epoch": 3, "step": 0, "commit": "c" * 12},
+    ]
+    for job, more in {"resumed-job": {"resumed": resumed}, "job": {}}.items():
+        (tmp_path / job / "seed-0").mkdir(parents=True)
+        text = json.dumps({"commit": "d" * 12} | more)
+        (tmp_path / job / "seed-0" / "environment.json").write_text(text, "utf-8")
+    assert record_commits(("resumed-job",)) == ("b" * 12 + "-dirty", "c" * 12, "d" * 12)
+    assert record_commits(("job",)) == ("d" * 12,) and begun_from("resumed-job") == begun_from("job")
+
+
+def test_the_boxes_show_who_went_on_with_a_record():
+    shown = provenance_of("apple2orange-small").record_commits
+    assert {"ab808f11d1f6", "5a15b17117cd", "78bc15ad0801", "874f9c8aa9fa"} == {*shown}
+
+
+def test_no_record_but_one_is_from_a_dirty_checkout_begun_or_resumed():
+    runs = [path.parent for path in paper_root().rglob("environment.json")]
+    dirty = [run.name for run in runs if any(commit.endswith("-dirty") for commit in run_commits(run))]
+    assert dirty == ["cyclegan-apple2orange"] and len(runs) > 60
 
 
 def test_bookkeeping_is_listed_and_not_counted():

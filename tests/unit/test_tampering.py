@@ -17,6 +17,8 @@ from hw2lib.runs.reader import paper_root
 
 FLOW, VAE, LOCAL = "maf-capsule/seed-0", "vae-capsule/seed-0", "local-capsule-256/seed-0"
 GAN = "cyclegan-apple2orange"
+POOL, RESIZE = f"{GAN}-small-pool-0", f"{GAN}-small-resize"
+LIKELIHOOD, PIXELS, TOY = "likelihood-capsule/seed-0", "pixels-capsule/seed-0", "toy-moves/seed-1"
 ALONE = "only the manifest"  # the files of the record say it once
 Change = Callable[[Path], object]
 
@@ -36,19 +38,23 @@ def cell(name: str, column: str, change: Callable, where: str = "index == 7") ->
     return edit
 
 
-def value(*path: str | int, to: Callable) -> Change:
-    """One number in metrics.json."""
+def value(*path: str | int, to: Callable, file: str = "metrics.json") -> Change:
+    """One number in metrics.json, or one setting in config.json."""
 
     def edit(folder: Path) -> None:
-        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+        metrics = json.loads((folder / file).read_text("utf-8"))
         inner = metrics
         for key in path[:-1]:
             inner = inner[key]
         before, inner[path[-1]] = inner[path[-1]], to(inner[path[-1]])
         assert inner[path[-1]] != before
-        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2), "utf-8")
+        (folder / file).write_text(json.dumps(metrics, indent=2), "utf-8")
 
     return edit
+
+
+def setting(*path: str, to: Callable) -> Change:
+    return value(*path, to=to, file="config.json")
 
 
 def swap(one: str, other: str) -> Change:
@@ -116,6 +122,46 @@ TABLE: dict[str, tuple] = {
                 value("colours", 0, "share", to=lambda s: s + 0.02), "add up"),
     "hidden": ("an error under disturbance", "a number of metrics.json", GAN,
                value("steganography", 3, "error", to=times(1.1)), "no larger than the sum"),
+    "noise": ("the size of a disturbance by noise", "a number of metrics.json", GAN,
+              value("steganography", 2, "size", to=times(1.05)), "noise, concave"),
+    "noise-up": ("the size of a disturbance by noise of half a level", "a number of metrics.json, raised",
+                 GAN, value("steganography", 1, "size", to=times(1.05)), "noise of 0.5, over its level"),
+    "noise-down": ("the size of a disturbance by much noise", "a number of metrics.json, halved", GAN,
+                   value("steganography", 6, "size", to=times(0.5)), "noise of 16.0, over its level"),
+    "rounding": ("the size of a disturbance by rounding", "a number of metrics.json", GAN,
+                 value("steganography", 7, "size", to=times(1.1)), "over a quarter of a level"),
+    "octave": ("the size of a disturbance by noise of an octave", "a number of metrics.json", POOL,
+               value("steganography", 13, "size", to=times(1.05)), "octave 1.0, over white noise"),
+    "photographs": ("the grid of the photographs", "a number of metrics.json", POOL,
+                    value("outputs", "photographs", "A", "grid_2", "value", to=times(1.001)),
+                    f"{POOL}: photographs.A.grid_2.value, as in {RESIZE}"),
+    "grid-interval": ("an interval of the photographs' grid", "a number of metrics.json", POOL,
+                      value("outputs", "photographs", "B", "grid_4", "low", to=times(1.001)),
+                      "photographs.B.grid_4.low, as in"),
+    "skins": ("the textures of the photographs", "a number of metrics.json", POOL,
+              value("outputs", "skins", "told", to=times(1.001)), "skins.told, as in"),
+    "reference": ("the colour distance of the photographs", "a number of metrics.json", POOL,
+                  value("translation", "reference", "real", "colour_A", to=times(1.001)), "colour_A, as in"),
+    "setting": ("a setting", "a value of config.json", FLOW,
+                setting("learning_rate", to=times(2)), f"{FLOW}: settings of the job"),
+    "older-setting": ("a setting that older records lack", "a value of config.json",
+                      "maf-capsule-undequantized/seed-0",
+                      setting("dequantize", to=lambda on: not on), "settings of the job"),
+    "inner-setting": ("a setting of one of several models", "a value of config.json", PIXELS,
+                      setting("flow", "transforms", to=lambda n: n + 1), "settings of the job"),
+    "steps": ("the steps of a toy training", "a value of config.json", TOY,
+              setting("steps", to=lambda n: n * 2), "settings of the job"),
+    "graphs": ("how a run on a GPU was sped up", "a value of config.json", GAN,
+               setting("cuda_graphs", to=lambda on: not on), "settings of the job"),
+    "alone": ("the seed of a record without a folder of seeds", "a value of config.json", "photographs-grid",
+              setting("seed", to=lambda n: n + 1), "seed of the folder"),
+    "p-value": ("a p-value of an AUROC", "it is raised by 0.0009", LIKELIHOOD,
+                value("scores", "typicality", "against_plain", "p_value", to=lambda p: p + 9e-4),
+                "typicality, against_plain.p_value"),
+    "auroc": ("an AUROC, by less than a pair of images", "it is raised by 0.00009", LIKELIHOOD,
+              value("scores", "ratio", "auroc", "value", to=lambda a: a + 9e-5), "ratio, auroc.value"),
+    "vae-auroc": ("an AUROC of the VAE", "it is raised by 0.00009", VAE,
+                  value("error", "auroc", "all", "value", to=lambda a: a + 9e-5), "AUROC, error, all, value"),
     "per-step": ("the seconds of a step", "a number of metrics.json", GAN,
                  value("seconds_per_step", to=times(0.9)), "seconds_per_step"),
     "ratio": ("the GPU benchmark's ratio", "a number of gpu.json", "bench-cyclegan", ratio, "ratio to plain"),
@@ -141,6 +187,7 @@ BESIDE = {
     "vae-capsule": ["vae-capsule/seed-1"],
     "samples-capsule": ["samples-capsule/seed-1", FLOW],
     "baselines-capsule": ["pixels-capsule/seed-0"],
+    POOL: [RESIZE],
 }
 
 
@@ -174,6 +221,57 @@ def test_what_was_changed_in_a_record_is_found(copy, record, change, found):
     assert {f"{name.rpartition('/')[0]}: {name.rpartition('/')[2]}" for name in changed} <= {*by_manifest}
     again = [line for line in by_manifest if line.replace(": ", "/") not in changed]  # under a new manifest
     assert again == [] if found == ALONE else any(found in line for line in again), again
+
+
+@fault(
+    "record",
+    "records of two jobs that are swapped",
+    "the folders of two jobs change places, and the manifest is made anew",
+    "Both are red: their settings, or the name of their data, are not those of their jobs.",
+)
+@pytest.mark.parametrize(
+    "one, other, found",
+    [
+        (POOL, RESIZE, "settings of the job"),
+        (FLOW, "maf-capsule-three-layers/seed-0", "settings of the job"),
+        ("cyclegan-apple2orange-small/seed-0", "cyclegan-summer2winter-small/seed-0", "name of the data"),
+        (GAN, "cyclegan-summer2winter", "name of the data"),
+        ("toy-geometry/seed-4", "toy-moves/seed-4", "settings of the job"),
+    ],
+)
+def test_records_of_two_jobs_that_are_swapped_are_found(tmp_path, one, other, found):
+    for here, there in ((one, other), (other, one)):
+        shutil.copytree(paper_root() / here, tmp_path / there)
+    write_manifest(tmp_path)
+    assert {f"{one}: {found}", f"{other}: {found}"} <= {*failures(tmp_path)}
+
+
+@fault(
+    "record",
+    "a record of a job that nobody knows",
+    "a folder is renamed, and the manifest is made anew",
+    "It is red.",
+)
+def test_a_record_of_no_job_is_found(tmp_path):
+    shutil.copytree(paper_root() / RESIZE, tmp_path / f"{RESIZE}-2")
+    write_manifest(tmp_path)
+    assert failures(tmp_path) == [f"{RESIZE}-2: job"]
+
+
+@fault(
+    "record",
+    "a file is lost of a record whose numbers follow from nothing",
+    "metrics.json, config.json or environment.json is gone or empty, and the manifest is made anew",
+    "The record is red and says why.",
+)
+@pytest.mark.parametrize("record", ["toy-geometry/seed-4", TOY, "photographs-grid"])
+@pytest.mark.parametrize("name", ["metrics.json", "config.json", "environment.json"])
+@pytest.mark.parametrize("content", [None, "{}"], ids=["lost", "empty"])
+def test_every_record_has_its_files(tmp_path, record, name, content):
+    shutil.copytree(paper_root() / record, tmp_path / record)
+    (tmp_path / record / name).unlink() if content is None else (tmp_path / record / name).write_text(content)
+    write_manifest(tmp_path)
+    assert failures(tmp_path) and all(line.startswith(record) for line in failures(tmp_path))
 
 
 def drop_column(folder: Path) -> None:

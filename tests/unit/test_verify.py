@@ -4,14 +4,19 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
+from pandas import DataFrame
 from typer.testing import CliRunner
 
 from hw2lib.cli import app
-from hw2lib.jobs.verify import retrain, verify
+from hw2lib.jobs.cyclegan_relations import disturbance_sizes
+from hw2lib.jobs.verify import Check, retrain, verify
 from hw2lib.runs.manifest import MANIFEST, write_manifest
 from hw2lib.runs.reader import paper_root
+from hw2lib.translation.steganography import OCTAVES, PERTURBATIONS, reconstruction_curve
 
 FLOW = "maf-capsule/seed-0"
 
@@ -38,7 +43,7 @@ def edit_json(path: Path, change) -> None:
 def test_the_committed_records_are_whole_and_follow_from_their_files():
     checks = list(verify())
     assert [check for check in checks if not check.holds] == []
-    assert len(checks) > 700 and len({check.record for check in checks}) >= 15
+    assert len(checks) > 4800 and len({check.record for check in checks}) >= 68
 
 
 def test_two_swapped_seeds_are_found_even_under_a_manifest_made_anew(copy):
@@ -124,6 +129,22 @@ def test_a_changed_number_of_the_local_detector_is_found(tmp_path, file, change,
     assert found in failures_of_numbers(tmp_path)
 
 
+@pytest.mark.parametrize("white", [0.03, 0.5], ids=["some", "half"])
+def test_any_pictures_move_as_far_as_their_disturbance(white):
+    """Also those at the end of the range, where what would leave it is clipped."""
+    generator = torch.Generator().manual_seed(0)
+    x = 1.8 * torch.rand(16, 3, 64, 64, generator=generator) - 0.9
+    x[..., : round(64 * white)] = 1.0
+    rows = reconstruction_curve(lambda x: x, lambda z: z, x, (*PERTURBATIONS, *OCTAVES))
+    table = DataFrame(rows).assign(epoch=1, direction="A")
+    run = SimpleNamespace(config={"size": 64}, environment={"data": {"testA": 16}}, steganography=table)
+    checks = [Check("run", *relation) for relation in disturbance_sizes(run)]
+    assert len(checks) == 8
+    # What is white is already rounded: there the quarter of a level is none.
+    assert [check.what for check in checks if not check.holds and "rounding" not in check.what] == []
+    assert all(check.holds for check in checks) == (white < 0.05)
+
+
 def failures_of_numbers(root: Path) -> list[str]:
     write_manifest(root)
     return failures(root)
@@ -157,3 +178,34 @@ def test_a_run_made_again_is_judged_by_the_recorded_intervals(copy):
     assert all(check.holds for check in retrain(FLOW, copy, runs, root=copy))
     edit_json(runs / FLOW / "metrics.json", lambda m: m["plain"]["auroc"]["all"].update(value=0.95))
     assert [c.what for c in retrain(FLOW, copy, runs, root=copy) if not c.holds] == ["plain, auroc, all"]
+    edit_json(runs / FLOW / "metrics.json", lambda m: m["plain"].update(auroc=None))
+    assert "plain, auroc, all" in [c.what for c in retrain(FLOW, copy, runs, root=copy) if not c.holds]
+
+
+def test_a_cyclegan_made_again_is_judged_by_the_intervals_in_its_lists(tmp_path):
+    """The grids of its outputs stand in a list by epoch; an interval above 1 is no wider than it says."""
+    name = "cyclegan-apple2orange-small-resize"
+    for root in (tmp_path, tmp_path / "runs"):
+        shutil.copytree(paper_root() / name, root / name)
+
+    def found() -> list:
+        return list(retrain(name, tmp_path, tmp_path / "runs", root=tmp_path))
+
+    assert len(found()) == 16 and all(check.compared and check.holds for check in found())
+    for root, high in ((tmp_path, 5.0), (tmp_path / "runs", 5.2)):
+        grid = {"grid_2_A": {"value": high, "low": 4.0, "high": 5.0}}
+        edit_json(root / name / "metrics.json", lambda m, g=grid: m["outputs"]["epochs"][2].update(g))
+    assert [check.what for check in found() if not check.holds] == ["outputs, epochs, 2, grid_2_A"]
+
+
+def test_a_run_made_again_that_nothing_can_judge_is_not_passed_over(tmp_path, monkeypatch):
+    record = "toy-geometry/seed-4"
+    for root in (tmp_path, tmp_path / "runs"):
+        shutil.copytree(paper_root() / record, root / record)
+    write_manifest(tmp_path)
+    monkeypatch.setenv("HW2_RESULTS", str(tmp_path))
+    again = ["--retrain", "--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    result = CliRunner().invoke(app, ["verify", record, *again])
+    assert result.exit_code == 0 and f"{record}: not compared" in result.output
+    assert result.output.rstrip().endswith("0 differ, 1 made again not compared")
+    assert "not compared" not in CliRunner().invoke(app, ["verify", record]).output
