@@ -135,7 +135,7 @@ def precision_table(held: Mapping[Hashable, Held], pair: str) -> Shown:
             Column(Text("۳۲ بیت", "32 bits"), ".2f"),
             Text("سه بذر با ۱۶ بیت", "three seeds in 16 bits"),
             Text("آستانه", "threshold"),
-            Text("بیرون از دامنهٔ گسترده", "outside the widened range"),
+            Text("بیرون از گسترهٔ سه‌برابر", "outside the widened range"),
             Text("در سوی دیگر آستانه", "on the threshold's other side"),
         ],
     )
