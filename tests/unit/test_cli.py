@@ -163,6 +163,7 @@ def test_claims_are_printed_for_people_and_programs(hw2):
         "statement",
         "kind",
         "verdict",
+        "before",
         "evidence",
         "values",
         "conditions",
