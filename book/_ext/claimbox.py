@@ -96,11 +96,13 @@ def rule_line(found: Provenance, language: str) -> str:
     return f"{line}."
 
 
-def before_markdown(claim: Mapping[str, Any], language: str) -> list[str]:
-    """What had become of a claim before its rule was reviewed, where that was another verdict."""
-    if "before" not in claim:
-        return []
-    return [f"**{WORDS[language]['before']}:** {VERDICTS[Verdict(claim['before'])][language]}."]
+def history_markdown(claim: Mapping[str, Any], language: str) -> list[str]:
+    """What had become of a claim before its rule was reviewed, where that was another verdict; its rules."""
+    lines = [rule_line(found, language) for found in provenance(claim["id"])]
+    if "before" in claim:
+        before = VERDICTS[Verdict(claim["before"])][language]
+        lines.insert(0, f"**{WORDS[language]['before']}:** {before}.")
+    return lines
 
 
 def counts_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimResult], language: str) -> str:
@@ -117,8 +119,7 @@ def counts_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimRes
 def claim_markdown(claim: Mapping[str, Any], result: ClaimResult, language: str) -> str:
     """The box under the cell that has checked a claim, as MyST."""
     words, verdict = WORDS[language], shown_verdict(claim, result)
-    rules = [rule_line(found, language) for found in provenance(claim["id"])]
-    added = [line for part in [*before_markdown(claim, language), *rules] for line in ("", part)]
+    history = [line for part in history_markdown(claim, language) for line in ("", part)]
     return "\n".join(
         [
             f"(claim-{claim['id']})=",
@@ -130,7 +131,7 @@ def claim_markdown(claim: Mapping[str, Any], result: ClaimResult, language: str)
             f"**{words['check']}:** {claim['check'][language].strip()}",
             "",
             f"**{words['measured']}:** {one_line(result.evidence(claim, language))}",
-            *added,
+            *history,
             ":::",
         ]
     )
@@ -181,8 +182,7 @@ def ledger_markdown(claims: list[dict[str, Any]], results: Mapping[str, ClaimRes
         result = results.get(claim["id"])
         verdict = shown_verdict(claim, result) if result else {language: words["open"], "class": "claim-open"}
         measured = [one_line(result.evidence(claim, language))] if result else []
-        measured += before_markdown(claim, language)
-        measured += [rule_line(found, language) for found in provenance(claim["id"])]
+        measured += history_markdown(claim, language)
         lines += [
             f"* - {{ref}}`{claim['id']} <claim-{claim['id'].lower()}>`" if result else f"* - {claim['id']}",
             f"  - {one_line(claim['statement'][language])}",

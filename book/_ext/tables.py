@@ -30,8 +30,23 @@ def persian_order(text: str) -> list[tuple[int, str]]:
     return [(ALPHABET.get(letter, -1), letter) for letter in text.translate(SEATS).casefold()]
 
 
-class MarkdownTable(SphinxDirective):
-    """Parse generated MyST in place; the page is rebuilt when the file changes."""
+class Generated(SphinxDirective):
+    """Generated MyST, parsed in place."""
+
+    def parsed(self, markdown: str, source: str) -> list[nodes.Node]:
+        holder = nodes.container()
+        self.state.nested_parse(StringList(markdown.splitlines(), source=source), self.content_offset, holder)
+        return holder.children
+
+    def depends_on(self, name: str) -> Path:
+        """A file of the book; the page is rebuilt when it changes."""
+        path = Path(self.env.srcdir) / "book" / name
+        self.env.note_dependency(str(path))
+        return path
+
+
+class MarkdownTable(Generated):
+    """The entries of a file as MyST."""
 
     source: str
 
@@ -39,13 +54,9 @@ class MarkdownTable(SphinxDirective):
         raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
-        path = Path(self.env.srcdir) / "book" / self.source
-        self.env.note_dependency(str(path))
+        path = self.depends_on(self.source)
         entries = yaml.safe_load(path.read_text("utf-8"))
-        lines = self.markdown(entries, self.config.language).splitlines()
-        holder = nodes.container()
-        self.state.nested_parse(StringList(lines, source=str(path)), self.content_offset, holder)
-        return holder.children
+        return self.parsed(self.markdown(entries, self.config.language), str(path))
 
 
 class ClaimsLedger(MarkdownTable):
@@ -72,18 +83,19 @@ class Glossary(MarkdownTable):
         return "\n".join([*lines, ":::"])
 
 
-class Rules(MarkdownTable):
+class Rules(Generated):
     """The rules named, each with its commit and those of its records; for what decides no claim's box."""
 
-    source = "protocol.yml"
     has_content = True
 
-    def markdown(self, entries: list[dict], language: str) -> str:
+    def run(self) -> list[nodes.Node]:
+        path = self.depends_on("protocol.yml")
         names = "\n".join(self.content).split()
-        return "\n".join(f"- {rule_line(provenance_of(name), language)}" for name in names)
+        lines = (f"- {rule_line(provenance_of(name), self.config.language)}" for name in names)
+        return self.parsed("\n".join(lines), str(path))
 
 
-class OverviewFigure(SphinxDirective):
+class OverviewFigure(Generated):
     """A figure of the front page, drawn while the book is built; its caption says what is in it."""
 
     required_arguments = 1
@@ -96,9 +108,7 @@ class OverviewFigure(SphinxDirective):
         file = f"overview-{name}-{language}.{picture.mime.removeprefix('image/')}"
         (Path(self.env.srcdir) / "book" / file).write_bytes(picture.images[language])
         lines = [f":::{{figure}} {file}", f":name: fig-{name}", "", localize(caption, language), ":::"]
-        holder = nodes.container()
-        self.state.nested_parse(StringList(lines, source=file), self.content_offset, holder)
-        return holder.children
+        return self.parsed("\n".join(lines), file)
 
 
 def setup(app) -> dict:

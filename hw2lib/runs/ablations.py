@@ -1,9 +1,8 @@
 """What each part of a CycleGAN's training is for, from runs that lack one of them.
 
 The rules are apple2orange-small, photographs-decide and cycle-loss-alone-keeps-content in
-``book/protocol.yml``. A difference between a run
-and the table's counts where it is more than chance among the test images, and more than what another seed
-does.
+``book/protocol.yml``. A difference between a run and the table's counts where it is more than chance among
+the test images, and more than what another seed does.
 """
 
 from collections.abc import Mapping, Sequence
