@@ -18,7 +18,14 @@ from hw2lib.runs.folder import commit, has_checkpoint, record
 from hw2lib.runs.manifest import write_manifest
 from hw2lib.runs.reader import paper_root
 from hw2lib.training.devices import gpu_settings, resolve_device
-from hw2lib.training.settings import CYCLEGAN_PROFILES, VAE_PROFILES, CycleGANConfig, MAFConfig, VAEConfig
+from hw2lib.training.settings import (
+    CYCLEGAN_PROFILES,
+    VAE_PROFILES,
+    CycleGANConfig,
+    MAFConfig,
+    Settings,
+    VAEConfig,
+)
 from hw2lib.training.settings import profile as named_profile
 
 from .baselines import BASELINES_PROFILES, BaselinesConfig, run_baselines
@@ -72,6 +79,10 @@ class Job:
     settings: Callable[[str, int], BaseModel | dict[str, Any]] | None = None
 
 
+def _seeded(profiles: Mapping[str, Settings], profile: str, seed: int) -> Settings:
+    return named_profile(profile, profiles).model_copy(update={"seed": seed})
+
+
 def _maf_settings(
     profile: str, seed: int, changed: Callable[[MAFConfig], dict[str, object]] = lambda config: {}
 ) -> MAFConfig:
@@ -120,8 +131,7 @@ def _maf_job(name: str, seeds: tuple[int, ...]) -> Job:
     return Job(seeds, "mvtec/capsule", RECORDED_FILES, run, seed_folders=True, settings=settings)
 
 
-def _baselines_settings(profile: str, seed: int) -> BaselinesConfig:
-    return named_profile(profile, BASELINES_PROFILES).model_copy(update={"seed": seed})
+_baselines_settings: Callable[[str, int], BaselinesConfig] = partial(_seeded, BASELINES_PROFILES)
 
 
 def _baselines(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -168,8 +178,7 @@ def _pixels(profile: str, seed: int, data: Path | None, out: Path, device: str) 
     return run_pixel_comparison(config, flow_run, category, out)
 
 
-def _vae_settings(profile: str, seed: int) -> VAEConfig:
-    return named_profile(profile, VAE_PROFILES).model_copy(update={"seed": seed})
+_vae_settings: Callable[[str, int], VAEConfig] = partial(_seeded, VAE_PROFILES)
 
 
 def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -178,8 +187,9 @@ def _vae(profile: str, seed: int, data: Path | None, out: Path, device: str) -> 
     return run_vae(config, category, out, resume=has_checkpoint(out), device=device)
 
 
-def _flow_reconstruction_settings(profile: str, seed: int) -> MAFConfig:
-    return named_profile(profile, FLOW_RECONSTRUCTION_PROFILES).model_copy(update={"seed": seed})
+_flow_reconstruction_settings: Callable[[str, int], MAFConfig] = partial(
+    _seeded, FLOW_RECONSTRUCTION_PROFILES
+)
 
 
 def _flow_reconstruction(profile: str, seed: int, data: Path | None, out: Path, device: str) -> bool:
@@ -254,10 +264,6 @@ def _photographs(profile: str, seed: int, data: Path | None, out: Path, device: 
     return run_photographs(named_profile(profile, CYCLEGAN_PROFILES), data, out)
 
 
-def _toy_settings(profiles: Mapping[str, ToyConfig], profile: str, seed: int) -> ToyConfig:
-    return profiles[profile].model_copy(update={"seed": seed})
-
-
 def _toy(
     run: Callable[[ToyConfig, Path], bool],
     settings: Callable[[str, int], ToyConfig],
@@ -274,7 +280,7 @@ def _toy(
 def _toy_job(
     seeds: tuple[int, ...], run: Callable[[ToyConfig, Path], bool], profiles: Mapping[str, ToyConfig]
 ) -> Job:
-    settings = partial(_toy_settings, profiles)
+    settings = partial(_seeded, profiles)
     return Job(seeds, "", TOY_FILES, partial(_toy, run, settings), settings=settings)
 
 

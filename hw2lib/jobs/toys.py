@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 
 from hw2lib.cyclegan.networks import ResnetGenerator, UnetGenerator
 from hw2lib.cyclegan.step import Objective
 from hw2lib.experiments import geometry
 from hw2lib.runs.folder import begin, holding_folder, write_json
+from hw2lib.schema import RunSettings
 from hw2lib.seeding import seeded_init
 
 RECORDED_FILES = ("config.json", "environment.json", "metrics.json")
@@ -22,10 +23,8 @@ OBJECTIVES = {
 }
 
 
-class ToyConfig(BaseModel):
+class ToyConfig(RunSettings):
     """Seed and steps of a toy training."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
     steps: PositiveInt

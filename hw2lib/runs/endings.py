@@ -98,14 +98,14 @@ def no_reason_to_choose(endings: Sequence[Ending], images: float, pixels: float)
     return sum(behind) >= MOST_SEEDS
 
 
-def gain_of_the_end(endings: Sequence[Ending]) -> float:
-    """By how much the mean image AUROC over the seeds is larger at the end than after the report's epochs."""
-    return float(np.mean([end.area() - end.area(epoch=REPORTED) for end in endings]))
+def gains_of_the_end(endings: Sequence[Ending]) -> np.ndarray:
+    """By how much the image AUROC of each seed is larger at the end than after the report's epochs."""
+    return np.array([end.area() - end.area(epoch=REPORTED) for end in endings])
 
 
 def too_little_training_was_all(endings: Sequence[Ending]) -> bool:
     """Whether the mean area grows by 0.05 or more to the end: the flow had been trained too little."""
-    return gain_of_the_end(endings) >= TOO_LITTLE
+    return bool(gains_of_the_end(endings).mean() >= TOO_LITTLE)
 
 
 def noise_of_training(reported: Sequence[float], at_the_end: Sequence[float]) -> int:
