@@ -56,7 +56,7 @@ def likelihoods(endings: Sequence[Ending], lang: str) -> Figure:
     _ends(ax, endings, validation, words["end"])
     _reported(ax, words["reported"])
     ax.set(xlabel=words["epoch"], ylabel=words["bpd"], ylim=(2, 5))
-    ax.legend(loc="upper right")
+    ax.legend(loc="upper center")
     return fig
 
 
