@@ -122,7 +122,7 @@ def trends_table(trends: Mapping[str, tuple[Trend, Trend]], pair: str) -> Shown:
     """
 
     def cells(trend: Trend) -> tuple[Interval, Text]:
-        return Interval(trend.low, trend.high, "+.2f", value=trend.tau), _TRENDS[trend.direction]
+        return trend.shown(), _TRENDS[trend.direction]
 
     rows = []
     for term, (whole, second) in trends.items():

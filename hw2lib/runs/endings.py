@@ -20,6 +20,7 @@ BEYOND = 50  # epochs without a lower validation loss
 MOST_SEEDS = 4
 TOO_LITTLE = 0.05
 LESS_NOISE = 0.1
+NOISY = 0.5
 
 
 @dataclass(frozen=True)
@@ -122,3 +123,8 @@ def noise_of_training(reported: Sequence[float], at_the_end: Sequence[float]) ->
     sign = int(np.sign(change.mean()))
     enough = np.sum(sign * change > 0) >= MOST_SEEDS and abs(change.mean()) >= LESS_NOISE
     return sign if enough else 0
+
+
+def is_not_all_of_the_noise(at_the_end: Sequence[float]) -> bool:
+    """Whether noise is left that training cut short does not explain, by the rule noise-at-the-end."""
+    return bool(np.mean(at_the_end) > NOISY)

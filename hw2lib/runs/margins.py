@@ -2,7 +2,8 @@
 
 The rules are seed-margins-of-both-sets, ratios-below-one and leaves-by-eye in ``book/protocol.yml``: what
 three smaller runs differ by is what a seed moves, and a value that is no further from its threshold than that
-is not settled.
+is not settled. By variation-over-seeds the mean over seeds is settled where its interval leaves the threshold
+out.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 from pandas import DataFrame, Series
 
+from hw2lib.statistics import mean_interval
 from hw2lib.translation.leaves import kept_by_kind, with_kind
 
 from .ablations import grid_of_photographs, three_seeds
@@ -52,6 +54,24 @@ class Margin:
         return self.value > self.threshold
 
 
+@dataclass(frozen=True)
+class SeedMean:
+    """The mean of a value over the seeds, and its threshold."""
+
+    seeds: Sequence[float]
+    threshold: float
+
+    @property
+    def settled(self) -> bool:
+        """Whether the 95 % interval of Student's t does not contain the threshold."""
+        found = mean_interval(self.seeds)
+        return not found.low <= self.threshold <= found.high
+
+    @property
+    def above(self) -> bool:
+        return float(np.mean(self.seeds)) > self.threshold
+
+
 def margins(run: RecordedCycleGAN, comparisons: Mapping[str, tuple[Measure, float]]) -> dict[str, Margin]:
     """Of a run at full size, beside the three of ``{name}-small``.
 
@@ -80,7 +100,7 @@ def small_runs(run: RecordedCycleGAN) -> list[RecordedCycleGAN]:
 
 def outcomes(
     judge: Callable[[Mapping[str, bool]], Outcome],
-    found: Mapping[str, Margin],
+    found: Mapping[str, Margin] | Mapping[str, SeedMean],
     open_: Mapping[str, Sequence[bool]] | None = None,
 ) -> set[Outcome]:
     """What a claim comes out as, with each comparison that is not settled turned either way.

@@ -57,6 +57,11 @@ class RecordedRun:
     def losses(self) -> DataFrame:
         return read_table(self.path / "losses.csv")
 
+    def fall_by(self, epoch: int, column: str) -> float:
+        """Share of a loss's fall from the first to the last epoch that is done by an epoch."""
+        values = self.losses.set_index("epoch")[column]
+        return float((values.iloc[0] - values[epoch]) / (values.iloc[0] - values.iloc[-1]))
+
     def loss_trends(self, *terms: str) -> dict[str, tuple[Trend, Trend]]:
         """Trends of losses with the step: over the whole training, and over its second half of epochs."""
         late = self.losses["epoch"] > self.losses["epoch"].max() / 2

@@ -29,6 +29,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.stats import kendalltau, rankdata, t
 
+from hw2lib.bilingual import Interval
+
 from .red_noise import RedNoise
 
 _LEAST = 20
@@ -61,6 +63,10 @@ class Trend:
 
     def __str__(self) -> str:
         return f"{self.tau:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+
+    def shown(self) -> Interval:
+        """As tables and claims show it in either language."""
+        return Interval(self.low, self.high, "+.2f", value=self.tau)
 
 
 def trend(values: np.ndarray, level: float = 0.95) -> Trend:

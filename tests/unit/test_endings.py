@@ -9,6 +9,7 @@ from hw2lib.runs.endings import (
     Ending,
     blurred_away,
     gains_of_the_end,
+    is_not_all_of_the_noise,
     no_reason_to_choose,
     noise_of_training,
     too_little_training_was_all,
@@ -118,6 +119,11 @@ def test_white_noise_is_blurred_away_and_a_slope_is_not():
 )
 def test_the_noise_of_samples_by_its_rule(at_the_end, part):
     assert noise_of_training([0.9 - 1e-9] * 5, at_the_end) == part
+
+
+@pytest.mark.parametrize("at_the_end, left", [([0.4, 0.7], True), ([0.4, 0.5], False), ([0.5, 0.5], False)])
+def test_what_longer_training_leaves_of_the_noise(at_the_end, left):
+    assert is_not_all_of_the_noise(at_the_end) is left
 
 
 def test_the_figures_draw_every_seed_and_its_end(tmp_path):

@@ -13,6 +13,7 @@ from hw2lib.runs.margins import (
     FRUIT,
     SEASON,
     Margin,
+    SeedMean,
     bounds_of_leaves,
     filtered,
     fruit_statements,
@@ -49,6 +50,15 @@ def test_a_value_is_settled_beyond_what_a_seed_moves(value, threshold, seeds, se
 
 SURE, OPEN = Margin(0.9, 0.5, (0.9, 0.9, 0.8)), Margin(0.55, 0.5, (0.9, 0.8, 0.7))
 UNSURE_BELOW = Margin(0.45, 0.5, (0.9, 0.8, 0.7))
+
+
+@pytest.mark.parametrize(
+    "threshold, settled, above", [(0.2, True, True), (0.45, False, True), (0.9, True, False)]
+)
+def test_a_mean_is_settled_where_its_interval_leaves_the_threshold_out(threshold, settled, above):
+    mean = SeedMean((0.4, 0.5, 0.6, 0.5, 0.5), threshold)  # 0.41 to 0.59
+    assert (mean.settled, mean.above) == (settled, above)
+    assert len(outcomes(lambda above: above["mean"], {"mean": mean})) == 2 - settled
 
 
 def test_a_verdict_depends_where_an_open_comparison_turns_it():

@@ -137,6 +137,13 @@ def test_a_grid_in_the_sheet_of_an_epoch_stands_out(root):
     assert run.grid_excess(1, 2) < 2 and run.grid_excess(2, 2) > 50 * run.grid_excess(2, 4)
 
 
+def test_the_fall_of_a_loss_is_shared_out_by_epoch(root):
+    out = write_run(root, 0)
+    (out / "losses.csv").write_text("epoch,loss\n1,9\n2,5\n3,4\n4,1\n", "utf-8")
+    run = RecordedRun(out)
+    assert [run.fall_by(epoch, "loss") for epoch in (1, 2, 4)] == [0, 0.5, 1]
+
+
 def test_losses_have_a_trend_in_the_whole_and_in_the_second_half(root):
     out = write_run(root, 0)
     lines = [f"{1 + step // 30},{step},{abs(step - 60)},{step}" for step in range(120)]  # four epochs of 30
