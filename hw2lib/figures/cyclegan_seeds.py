@@ -88,16 +88,28 @@ def by_seed(runs: Sequence[RecordedCycleGAN]) -> dict[Text, RecordedCycleGAN]:
     return {seed_name(run.seed): run for run in runs}
 
 
-def margins_table(found: Mapping[str, Margin]) -> Shown:
-    """Each comparison at full size, what a seed moves it by, and whether that settles it."""
+def margins_table(found: Mapping[str, Margin], large: Mapping[str, float] | None = None) -> Shown:
+    """Each comparison, what a seed moves it by, and whether that settles it.
+
+    Args:
+        found: of a run at full size; with ``large`` of the mean of the seeds.
+        large: the same of a larger run that has no part in it, which stands beside the rest.
+    """
+    name_of_value = (
+        Text("میانگین سه بذر", "mean of three seeds") if large else Text("اندازهٔ کامل", "full size")
+    )
+    beside = [Column(Text("اجرای بزرگ (خارج از حکم)", "large run (not counted)"), ".2f")] if large else []
     return table(
         (
-            (_COMPARED[name], m.value, Number(m.threshold, "g"), *m.seeds, m.moved, m.settled)
+            (
+                *(_COMPARED[name], m.value, Number(m.threshold, "g"), *m.seeds, m.moved, m.settled),
+                *([large[name]] if large else ()),
+            )
             for name, m in found.items()
         ),
         [
             Text("سنجش", "comparison"),
-            Column(Text("اندازهٔ کامل", "full size"), ".2f"),
+            Column(name_of_value, ".2f"),
             Text("آستانه", "threshold"),
             *seed_heads(),
             Column(Text("تغییر با بذر", "moved by a seed"), ".2f"),
@@ -106,6 +118,7 @@ def margins_table(found: Mapping[str, Margin]) -> Shown:
                 true=Text("قطعی", "settled"),
                 false=Text("وابسته به بذر", "depends on the seed"),
             ),
+            *beside,
         ],
     )
 

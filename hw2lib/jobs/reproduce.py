@@ -16,7 +16,7 @@ from hw2lib.errors import UserError
 from hw2lib.runs.ablations import SEEDS, VARIANTS
 from hw2lib.runs.folder import commit, has_checkpoint, record
 from hw2lib.runs.manifest import write_manifest
-from hw2lib.runs.reader import paper_root
+from hw2lib.runs.paths import MARKED, is_from_uncommitted_code, paper_root
 from hw2lib.training.devices import gpu_settings, resolve_device
 from hw2lib.training.settings import (
     CYCLEGAN_PROFILES,
@@ -364,7 +364,8 @@ def reproduce_jobs(
     """Do the named jobs (all by default), yielding a line after each run.
 
     A paper run is made from a commit, so that it can be made again; with ``allow_dirty`` from a checkout
-    with changes too, and its environment.json then has a commit that ends in ``-dirty``.
+    with changes too: its environment.json then has a commit that ends in ``-dirty``, and its record is kept
+    apart, in ``marked``.
 
     Raises:
         UserError: an unknown job, or a paper run without the real data or from uncommitted code.
@@ -389,6 +390,7 @@ def reproduce_jobs(
                     yield f"{out}: stopped; the same command goes on"
                     return
             if profile == "paper":
-                record(out, paper_root() / name / below, job.files)
+                apart = MARKED if is_from_uncommitted_code(out) else ""
+                record(out, paper_root() / apart / name / below, job.files)
                 write_manifest()
             yield f"{out}: finished"

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from hw2lib.errors import UserError
 from hw2lib.runs.manifest import checksums, read_manifest
-from hw2lib.runs.reader import RecordedRun, paper_root
+from hw2lib.runs.paths import MARKED, is_from_uncommitted_code, paper_root
+from hw2lib.runs.reader import RecordedRun
 from hw2lib.schema import validated_model
 from hw2lib.training.devices import settings_where
 from hw2lib.training.settings import CycleGANConfig
@@ -110,6 +111,8 @@ def _relations(folder: Path) -> Iterator[Relation]:
     yield "seed of the folder", run.seed, int(seed)
     data = run.environment["data"]["name"]
     yield "name of the data", data, Path(job.data).name or data  # some draw their images, or read two sets
+    apart = MARKED in (folder.parent.name, folder.parent.parent.name)
+    yield "kept apart", is_from_uncommitted_code(folder), apart
     if job.settings:
         yield "settings of the job", *_other_settings(run, job.settings("paper", run.seed))
     yield "metrics.json holds something", True, bool(run.metrics)
@@ -158,7 +161,7 @@ def retrain(
     root = root or paper_root()
     for record in records([name], root):
         job_name, _, seed = record.partition("/seed-")
-        job, out = JOBS[job_name], runs / record
+        job, out = JOBS[job_name.removeprefix(f"{MARKED}/")], runs / record
         folder = data / job.data
         if not job.complete(out) and not job.run("paper", int(seed or 0), folder, out, device):
             raise UserError(f"{out}: stopped; the same command goes on")

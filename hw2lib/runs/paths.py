@@ -4,6 +4,10 @@ import json
 import os
 from pathlib import Path
 
+# The folder of results/paper with runs from uncommitted code, which are shown and decide nothing
+# (book/protocol.yml: uncommitted-code-decides-nothing).
+MARKED = "marked"
+
 
 def paper_root() -> Path:
     """``results/paper`` of this checkout, or the folder that HW2_RESULTS names."""
@@ -18,3 +22,8 @@ def run_commits(run: Path) -> tuple[str, ...]:
     """
     environment = json.loads((run / "environment.json").read_text("utf-8"))
     return tuple(made["commit"] for made in (environment, *environment.get("resumed", ())))
+
+
+def is_from_uncommitted_code(run: Path) -> bool:
+    """Whether a run was begun or resumed from a checkout with changes."""
+    return any((commit or "").endswith("-dirty") for commit in run_commits(run))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from hw2lib.errors import UserError
 from hw2lib.schema import read_json
@@ -17,7 +17,7 @@ from hw2lib.translation.colour_statistics import COLOURS
 from hw2lib.translation.spectra import grid_excess
 
 from .images import cut_sheet
-from .paths import paper_root
+from .paths import MARKED, paper_root
 from .schema import CycleGANMetrics, Environment, Settings, metrics_of
 
 # The measures of a CycleGAN by their short names in a printed table.
@@ -142,6 +142,10 @@ class RecordedCycleGAN(RecordedRun):
         """
         return read_table(self.path / "translations.csv").rename(columns={"taken": "classified_as_target"})
 
+    def changed(self, direction: str) -> Series:
+        """By how many levels the images of one direction change on average, by epoch."""
+        return self.translations.query("direction == @direction").groupby("epoch")["changed"].mean()
+
     def last_translations(self, direction: str) -> DataFrame:
         """The rows of :attr:`translations` of one direction after the last epoch."""
         return self.translations.query("epoch == @self.epochs[-1] and direction == @direction")
@@ -208,6 +212,15 @@ def paper_run(name: str) -> RecordedCycleGAN:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: no recorded run")
     return RecordedCycleGAN(folder)
+
+
+def marked_run(name: str) -> RecordedCycleGAN:
+    """The run of a CycleGAN from uncommitted code, which the book shows and no verdict rests on.
+
+    Raises:
+        UserError: there is none under that name.
+    """
+    return paper_run(f"{MARKED}/{name}")
 
 
 def paper_table(name: str, metric: str) -> DataFrame:

@@ -39,7 +39,7 @@ READERS = ("load_capsules", "load_pair")
 
 @pytest.fixture
 def job(monkeypatch, tmp_path):
-    """A job of two seeds whose runs are one small file; stops at the seeds in ``stops``."""
+    """A job of two seeds whose runs are two small files; stops at the seeds in ``stops``."""
     calls, stops = [], set()
 
     def run(profile, seed, data, out, devices):
@@ -47,6 +47,7 @@ def job(monkeypatch, tmp_path):
         if seed in stops:
             return False
         out.mkdir(parents=True)
+        write_json(out / "environment.json", {"commit": jobs.commit()})
         write_json(out / "metrics.json", {"seed": seed})
         return True
 
@@ -77,6 +78,10 @@ def test_a_record_is_made_from_committed_code_or_says_that_it_is_not(job, tmp_pa
         list(jobs.reproduce_jobs(*paper))
     assert not job[0]
     assert len(list(jobs.reproduce_jobs(*paper, allow_dirty=True))) == 2
+    records = {
+        path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.glob("paper/**/metrics.json")
+    }
+    assert records == {f"paper/marked/small/seed-{seed}" for seed in (0, 1)}
     assert len(list(jobs.reproduce_jobs("quick", *paper[1:]))) == 2
 
 

@@ -26,7 +26,7 @@ from hw2lib.runs.margins import (
 )
 from hw2lib.runs.messages import GreenMessage, over_seeds
 from hw2lib.runs.paths import paper_root
-from hw2lib.runs.reader import RecordedCycleGAN, paper_run
+from hw2lib.runs.reader import RecordedCycleGAN, marked_run, paper_run
 from hw2lib.translation.leaves import green_by_eye
 
 
@@ -178,7 +178,7 @@ def share(table, before, after):
 
 
 def test_the_comparisons_of_fruit_are_those_of_the_record():
-    run = paper_run("cyclegan-apple2orange")
+    run = marked_run("cyclegan-apple2orange")
     value = {name: measure(run) for name, (measure, _) in FRUIT.items()}
     a, last, b = counted(run, 10, "A"), counted(run, 20, "A"), counted(run, 10, "B")
     assert value["orange_10"] == pytest.approx(share(a, ["red"], ["orange", "yellow"]))

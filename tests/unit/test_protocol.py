@@ -13,7 +13,7 @@ from hw2lib.claims import Verdict, as_row, count_verdicts, is_bookkeeping, load_
 from hw2lib.cli import app
 from hw2lib.errors import UserError
 from hw2lib.protocol import load_protocol, provenance, provenance_of, record_commits, rule_text
-from hw2lib.runs.paths import paper_root, run_commits
+from hw2lib.runs.paths import MARKED, is_from_uncommitted_code, paper_root, run_commits
 from hw2lib.runs.reader import paper_runs
 
 IDS = {entry["id"] for entry in load_ledger()}
@@ -103,10 +103,12 @@ def test_the_boxes_show_who_went_on_with_a_record():
     assert {"ab808f11d1f6", "5a15b17117cd", "78bc15ad0801", "874f9c8aa9fa"} == {*shown}
 
 
-def test_no_record_but_one_is_from_a_dirty_checkout_begun_or_resumed():
-    runs = [path.parent for path in paper_root().rglob("environment.json")]
-    dirty = [run.name for run in runs if any(commit.endswith("-dirty") for commit in run_commits(run))]
-    assert dirty == ["cyclegan-apple2orange"] and len(runs) > 60
+def test_no_record_is_from_a_dirty_checkout_and_runs_that_are_decide_nothing():
+    runs = [path.parent.relative_to(paper_root()) for path in paper_root().rglob("environment.json")]
+    dirty = [run for run in runs if is_from_uncommitted_code(paper_root() / run)]
+    assert dirty == [run for run in runs if run.parts[0] == MARKED] and len(runs) > 60
+    decide = [job for rule in load_protocol() for job in rule.get("records", ())]
+    assert len(decide) > 40 and not any(job.startswith(MARKED) for job in decide)
 
 
 def test_bookkeeping_is_listed_and_not_counted():

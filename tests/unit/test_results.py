@@ -238,7 +238,7 @@ def test_nothing_recorded_names_a_machine(recorded):
             assert not any(trace in text for trace in ("/home", "/root", "/work", "/tmp", "\\\\"))
 
 
-TRANSLATORS = ["cyclegan-apple2orange", "cyclegan-summer2winter"]
+TRANSLATORS = ["marked/cyclegan-apple2orange", "cyclegan-summer2winter"]
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_a_translator_is_recorded_with_the_settings_of_its_job(translator, name)
     found = CycleGANConfig.model_validate(run.config)
     free = {"bfloat16", "compile", "cuda_graphs", "checkpoint_every"}
     assert found.model_dump(exclude=free) == config.model_dump(exclude=free)
-    assert {path.name for path in run.path.iterdir()} == set(JOBS[name].files)
+    assert {path.name for path in run.path.iterdir()} == set(JOBS[run.path.name].files)
     assert run.epochs == list(config.evaluate_epochs)
 
 

@@ -13,11 +13,11 @@ from faults import cases, fault
 from hw2lib.errors import UserError
 from hw2lib.jobs.verify import verify
 from hw2lib.runs.manifest import MANIFEST, checksums, read_manifest, write_manifest
-from hw2lib.runs.reader import paper_root
+from hw2lib.runs.paths import MARKED, paper_root
 
 FLOW, VAE, LOCAL = "maf-capsule/seed-0", "vae-capsule/seed-0", "local-capsule-256/seed-0"
-GAN = "cyclegan-apple2orange"
-POOL, RESIZE = f"{GAN}-small-pool-0", f"{GAN}-small-resize"
+GAN, APART = "cyclegan-summer2winter", f"{MARKED}/cyclegan-apple2orange"
+POOL, RESIZE = (f"cyclegan-apple2orange-small-{part}" for part in ("pool-0", "resize"))
 LIKELIHOOD, PIXELS, TOY = "likelihood-capsule/seed-0", "pixels-capsule/seed-0", "toy-moves/seed-1"
 ALONE = "only the manifest"  # the files of the record say it once
 Change = Callable[[Path], object]
@@ -235,7 +235,7 @@ def test_what_was_changed_in_a_record_is_found(copy, record, change, found):
         (POOL, RESIZE, "settings of the job"),
         (FLOW, "maf-capsule-three-layers/seed-0", "settings of the job"),
         ("cyclegan-apple2orange-small/seed-0", "cyclegan-summer2winter-small/seed-0", "name of the data"),
-        (GAN, "cyclegan-summer2winter", "name of the data"),
+        (GAN, APART, "name of the data"),
         ("toy-geometry/seed-4", "toy-moves/seed-4", "settings of the job"),
     ],
 )
@@ -256,6 +256,24 @@ def test_a_record_of_no_job_is_found(tmp_path):
     shutil.copytree(paper_root() / RESIZE, tmp_path / f"{RESIZE}-2")
     write_manifest(tmp_path)
     assert failures(tmp_path) == [f"{RESIZE}-2: job"]
+
+
+@fault(
+    "record",
+    "a run from uncommitted code among the records, or one from a commit apart from them",
+    "its folder is moved, or its commit loses or gains the mark, and the manifest is made anew",
+    "It is red.",
+)
+@pytest.mark.parametrize("here, there", [(APART, APART.removeprefix(f"{MARKED}/")), (GAN, f"{MARKED}/{GAN}")])
+@pytest.mark.parametrize("how", ["folder", "mark"])
+def test_a_run_from_uncommitted_code_is_kept_apart(tmp_path, here, there, how):
+    place = tmp_path / (there if how == "folder" else here)
+    shutil.copytree(paper_root() / here, place)
+    if how == "mark":
+        turn = {True: lambda c: c.removesuffix("-dirty"), False: lambda c: f"{c}-dirty"}[here == APART]
+        value("commit", to=turn, file="environment.json")(place)
+    write_manifest(tmp_path)
+    assert failures(tmp_path) == [f"{place.relative_to(tmp_path).as_posix()}: kept apart"]
 
 
 @fault(
