@@ -67,7 +67,7 @@ pdf: setup ## print both editions as PDF, by Debian's Chromium
 rerun: setup ## run all notebooks, store their outputs and the verdicts
 	@$(PY) book/notebooks.py store
 
-paper: setup ## make every run at full size, about a week on two cores (DATA=folder of the real sets)
+paper: setup ## make every run at full size, some days to two weeks on two cores (DATA=folder of the real sets)
 	@test -n "$(DATA)" || { echo "DATA: expected the folder of the real sets, as in make paper DATA=data"; exit 1; }
 	@.venv/bin/hw2 reproduce --profile paper --data "$(DATA)"
 

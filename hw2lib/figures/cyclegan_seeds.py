@@ -1,4 +1,4 @@
-"""Tables and figures of the smaller runs: other seeds beside the recorded run, and runs that lack a part."""
+"""Tables and figures of the smaller runs: seeds beside a run at full size, and runs that lack a part."""
 
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -98,7 +98,9 @@ def margins_table(found: Mapping[str, Margin], large: Mapping[str, float] | None
     name_of_value = (
         Text("میانگین سه بذر", "mean of three seeds") if large else Text("اندازهٔ کامل", "full size")
     )
-    beside = [Column(Text("اجرای بزرگ (خارج از حکم)", "large run (not counted)"), ".2f")] if large else []
+    beside = (
+        [Column(Text("اجرای بزرگ (در حکم نقشی ندارد)", "large run (not counted)"), ".2f")] if large else []
+    )
     return table(
         (
             (

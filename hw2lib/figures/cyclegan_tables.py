@@ -163,7 +163,7 @@ def oscillations_table(found: Mapping[str, Oscillation], pair: str) -> Shown:
             Column(Text("در نویز", "in noise"), ".0f"),
             Column("$p$", ".1f"),
             Column(
-                Text("حکم", "result"),
+                Text("نتیجه", "result"),
                 true=Text("نوسان می‌کند", "oscillates"),
                 false=Text("بی‌نوسان", "no oscillation"),
             ),

@@ -1,8 +1,9 @@
 """Do the recorded numbers follow from the recorded files? And are these files the ones that were recorded?
 
 For every record below ``results/paper`` these are held against each other: the checksums of its files and the
-manifest; its seed, data and settings and those of its job; and every number that can be had from the files in
-milliseconds and the one recorded. ``metrics.json`` has to be there, and to be of the form of its kind.
+manifest; its seed, data and settings and those of its job; its commit and where it is kept; and every number
+that can be had from the files in milliseconds and the one recorded. ``metrics.json`` has to be there, and to
+be of the form of its kind.
 """
 
 import json

@@ -2,8 +2,8 @@
 
 The rules are seed-margins-of-both-sets, ratios-below-one and leaves-by-eye in ``book/protocol.yml``: what
 three smaller runs differ by is what a seed moves, and a value that is no further from its threshold than that
-is not settled. By variation-over-seeds the mean over seeds is settled where its interval leaves the threshold
-out.
+is not settled. By uncommitted-code-decides-nothing the value is that of the mean of the smaller runs. By
+variation-over-seeds the mean over seeds is settled where its interval leaves the threshold out.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -76,7 +76,7 @@ def margins(run: RecordedCycleGAN, comparisons: Mapping[str, tuple[Measure, floa
     """Of a run at full size, beside the three of ``{name}-small``.
 
     Args:
-        run: such as ``cyclegan-apple2orange``.
+        run: such as ``cyclegan-summer2winter``.
         comparisons: :data:`FRUIT` or :data:`SEASON`, by name a measure and its threshold.
 
     Raises:
@@ -160,10 +160,10 @@ def bounds_of_leaves(run: RecordedCycleGAN) -> tuple[float, tuple[float, float]]
 
 def fruit_statements(above: Mapping[str, bool]) -> dict[str, bool]:
     """The statements of C2.1, from what of :data:`FRUIT` is above its threshold, and ``leaves``."""
-    noise = any(above[f"grid_{k}"] and not above[f"photographs_{k}"] for k in (2, 4))
     return {
         "identity": not above["accepted_1"] and not above["changed"],
-        "start": noise or (above["painted"] and not above["painted_on"]),
+        "noise": any(above[f"grid_{k}"] and not above[f"photographs_{k}"] for k in (2, 4)),
+        "blotches": above["painted"] and not above["painted_on"],
         "colours": above["orange_10"] and above["red_10"],
         "apples": above["orange_20"] and above["accepted_20"],
         "leaves": above["leaves"],

@@ -25,5 +25,5 @@ def run_commits(run: Path) -> tuple[str, ...]:
 
 
 def is_from_uncommitted_code(run: Path) -> bool:
-    """Whether a run was begun or resumed from a checkout with changes."""
-    return any((commit or "").endswith("-dirty") for commit in run_commits(run))
+    """Whether a run was begun or resumed from a checkout with changes, or outside of any."""
+    return any(commit is None or commit.endswith("-dirty") for commit in run_commits(run))

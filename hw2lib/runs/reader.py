@@ -203,7 +203,7 @@ def paper_runs(name: str) -> list[RecordedRun]:
 
 
 def paper_run(name: str) -> RecordedCycleGAN:
-    """The recorded run of a CycleGAN, such as ``cyclegan-apple2orange``, which has one seed.
+    """The recorded run of a CycleGAN, such as ``cyclegan-summer2winter``, which has one seed.
 
     Raises:
         UserError: nothing is recorded under that name.

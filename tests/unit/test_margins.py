@@ -2,12 +2,14 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from hw2lib.errors import UserError
+from hw2lib.runs.ablations import three_seeds
 from hw2lib.runs.folder import write_json
 from hw2lib.runs.margins import (
     FRUIT,
@@ -19,6 +21,7 @@ from hw2lib.runs.margins import (
     fruit_statements,
     leaves_kept,
     margins,
+    margins_of_seeds,
     outcomes,
     photographs_over_grid,
     small_runs,
@@ -177,8 +180,11 @@ def share(table, before, after):
     return sum(value for pair, value in of.items() if pair[1] in after) / sum(of.values())
 
 
-def test_the_comparisons_of_fruit_are_those_of_the_record():
-    run = marked_run("cyclegan-apple2orange")
+FRUITS = [marked_run("cyclegan-apple2orange"), *three_seeds("cyclegan-apple2orange-small")]
+
+
+@pytest.mark.parametrize("run", FRUITS, ids=lambda run: run.path.name)
+def test_the_comparisons_of_fruit_are_those_of_the_record(run):
     value = {name: measure(run) for name, (measure, _) in FRUIT.items()}
     a, last, b = counted(run, 10, "A"), counted(run, 20, "A"), counted(run, 10, "B")
     assert value["orange_10"] == pytest.approx(share(a, ["red"], ["orange", "yellow"]))
@@ -201,9 +207,21 @@ def test_the_comparisons_of_fruit_are_those_of_the_record():
         taken = np.mean([int(row["taken"]) for row in of[epoch]])
         assert value[f"accepted_{epoch}"] == pytest.approx(taken, abs=1e-5)
     photographs = json.loads((paper_root() / "photographs-grid" / "metrics.json").read_text())["apple2orange"]
+    own = json.loads((run.path / "metrics.json").read_text()).get("outputs")  # at the size of the run
     for period in (2, 4):
-        highest = max(photographs[d][str(period)]["value"] for d in "AB")
+        at = {d: photographs[d][str(period)] for d in "AB"}
+        if own:
+            at = {d: own["photographs"][d][f"grid_{period}"] for d in "AB"}
+        highest = max(at[d]["value"] for d in "AB")
         assert value[f"photographs_{period}"] == pytest.approx(highest / value[f"grid_{period}"])
+
+
+def test_the_mean_of_the_seeds_stands_for_a_run_at_full_size():
+    values = {"a": [0.9, 0.6, 0.6], "b": [0.2, 0.25, 0.3]}
+    small = [SimpleNamespace(a=a, b=b) for a, b in zip(*values.values(), strict=True)]
+    found = margins_of_seeds(small, {"a": (lambda run: run.a, 0.5), "b": (lambda run: run.b, 0.5)})
+    assert found["a"] == Margin(pytest.approx(0.7), 0.5, (0.9, 0.6, 0.6)) and not found["a"].settled
+    assert found["b"] == Margin(pytest.approx(0.25), 0.5, (0.2, 0.25, 0.3)) and found["b"].settled
 
 
 def test_the_comparisons_of_seasons_are_those_of_the_record():
@@ -263,13 +281,13 @@ TRUE = HIGH | RATIOS | {"accepted_1": False}  # of which every statement is true
         ("", ""),
         ("accepted_1", "identity"),
         ("changed", "identity"),
-        ("grid_2 grid_4", ""),  # blotches are enough
-        ("painted", ""),  # and so is noise, of either grid
-        ("painted grid_2", ""),
-        ("painted grid_4", ""),
-        ("painted grid_2 grid_4", "start"),
-        ("painted_on photographs_2 grid_4", "start"),
-        ("painted photographs_2 photographs_4", "start"),
+        ("grid_2 grid_4", "noise"),
+        ("painted", "blotches"),
+        ("painted grid_2", "blotches"),  # of either grid
+        ("painted grid_4", "blotches"),
+        ("painted grid_2 grid_4", "noise blotches"),
+        ("painted_on photographs_2 grid_4", "noise blotches"),
+        ("painted photographs_2 photographs_4", "noise blotches"),
         ("orange_10", "colours"),
         ("red_10", "colours"),
         ("orange_20", "apples"),
