@@ -77,4 +77,4 @@ def _provenance(rule: Mapping[str, Any]) -> Provenance:
 def record_commits(jobs: tuple[str, ...]) -> tuple[str, ...]:
     """The commits that recorded jobs were begun and resumed from, sorted; ``-dirty`` marks changes."""
     found = (path for job in jobs for path in (paper_root() / job).rglob("environment.json"))
-    return tuple(sorted({commit for path in found for commit in run_commits(path.parent)}))
+    return tuple(sorted({commit for path in found for commit in run_commits(path.parent) if commit}))

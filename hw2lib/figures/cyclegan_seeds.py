@@ -93,7 +93,7 @@ def margins_table(found: Mapping[str, Margin], large: Mapping[str, float] | None
 
     Args:
         found: of a run at full size; with ``large`` of the mean of the seeds.
-        large: the same of a larger run that has no part in it, which stands beside the rest.
+        large: the same of a larger run that has no part in the verdict, beside the rest.
     """
     name_of_value = (
         Text("میانگین سه بذر", "mean of three seeds") if large else Text("اندازهٔ کامل", "full size")
@@ -104,7 +104,12 @@ def margins_table(found: Mapping[str, Margin], large: Mapping[str, float] | None
     return table(
         (
             (
-                *(_COMPARED[name], m.value, Number(m.threshold, "g"), *m.seeds, m.moved, m.settled),
+                _COMPARED[name],
+                m.value,
+                Number(m.threshold, "g"),
+                *m.seeds,
+                m.moved,
+                m.settled,
                 *([large[name]] if large else ()),
             )
             for name, m in found.items()

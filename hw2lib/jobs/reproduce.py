@@ -364,8 +364,8 @@ def reproduce_jobs(
     """Do the named jobs (all by default), yielding a line after each run.
 
     A paper run is made from a commit, so that it can be made again; with ``allow_dirty`` from a checkout
-    with changes too: its environment.json then has a commit that ends in ``-dirty``, and its record is kept
-    apart, in ``marked``.
+    with changes too: its environment.json then has a commit that ends in ``-dirty``. The record of a run that
+    was begun or resumed so, or outside of a checkout, is kept apart, in ``marked``, whatever is given now.
 
     Raises:
         UserError: an unknown job, or a paper run without the real data or from uncommitted code.
@@ -389,8 +389,9 @@ def reproduce_jobs(
                 if not job.run(profile, seed, folder, out, device):
                     yield f"{out}: stopped; the same command goes on"
                     return
+            apart = ""
             if profile == "paper":
                 apart = MARKED if is_from_uncommitted_code(out) else ""
                 record(out, paper_root() / apart / name / below, job.files)
                 write_manifest()
-            yield f"{out}: finished"
+            yield f"{out}: finished" + (f", kept apart in {apart}" if apart else "")

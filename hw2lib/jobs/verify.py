@@ -150,7 +150,8 @@ def retrain(
     variance of samples, older CycleGANs) one check says so, with ``compared`` False.
 
     Args:
-        name: of the job, such as ``maf-capsule``, or one seed of it, such as ``maf-capsule/seed-3``.
+        name: of the job, such as ``maf-capsule``, or one seed of it, such as ``maf-capsule/seed-3``; one kept
+            apart as ``marked/cyclegan-apple2orange``.
         data: folder of the real sets.
         runs: where the runs are made; finished ones are taken as they are, interrupted ones resumed.
         device: ``auto``, ``cpu`` or ``cuda``.

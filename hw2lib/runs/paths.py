@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+from hw2lib.errors import UserError
+
 # The folder of results/paper with runs from uncommitted code, which are shown and decide nothing
 # (book/protocol.yml: uncommitted-code-decides-nothing).
 MARKED = "marked"
@@ -15,12 +17,18 @@ def paper_root() -> Path:
     return Path(named) if named else Path(__file__).resolve().parents[2] / "results" / "paper"
 
 
-def run_commits(run: Path) -> tuple[str, ...]:
+def run_commits(run: Path) -> tuple[str | None, ...]:
     """The commit that a run was begun from, then those that it was resumed from, by environment.json.
 
-    One that ends in ``-dirty`` had changes.
+    One that ends in ``-dirty`` had changes; None was made outside of a checkout.
+
+    Raises:
+        UserError: the run has no environment.json.
     """
-    environment = json.loads((run / "environment.json").read_text("utf-8"))
+    try:
+        environment = json.loads((run / "environment.json").read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{run}: the run has no environment.json; has it finished?") from error
     return tuple(made["commit"] for made in (environment, *environment.get("resumed", ())))
 
 

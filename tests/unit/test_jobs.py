@@ -14,6 +14,7 @@ from hw2lib.jobs.local import PROFILES as LOCAL_PROFILES
 from hw2lib.jobs.maf import RECORDED_FILES
 from hw2lib.runs.folder import write_json
 from hw2lib.runs.manifest import checksums, read_manifest
+from hw2lib.runs.paths import is_from_uncommitted_code
 from hw2lib.training import devices
 from hw2lib.training.settings import CYCLEGAN_PROFILES, PROFILES, VAE_PROFILES, CycleGANConfig
 
@@ -83,6 +84,24 @@ def test_a_record_is_made_from_committed_code_or_says_that_it_is_not(job, tmp_pa
     }
     assert records == {f"paper/marked/small/seed-{seed}" for seed in (0, 1)}
     assert len(list(jobs.reproduce_jobs("quick", *paper[1:]))) == 2
+    (tmp_path / "runs" / "small" / "seed-1" / "environment.json").unlink()
+    with pytest.raises(UserError, match="seed-1: the run has no environment.json"):
+        list(jobs.reproduce_jobs(*paper, allow_dirty=True))
+
+
+@pytest.mark.parametrize(
+    "made, expected",
+    [
+        ({"commit": "d" * 12}, False),
+        ({"commit": "d" * 12 + "-dirty"}, True),
+        ({"commit": None}, True),
+        ({"commit": "d" * 12, "resumed": [{"commit": "b" * 12}]}, False),
+        ({"commit": "d" * 12, "resumed": [{"commit": "b" * 12 + "-dirty"}, {"commit": "c" * 12}]}, True),
+    ],
+)
+def test_a_run_is_from_uncommitted_code_if_any_part_of_it_is(tmp_path, made, expected):
+    write_json(tmp_path / "environment.json", made)
+    assert is_from_uncommitted_code(tmp_path) is expected
 
 
 def test_an_interrupt_stops_the_row_of_runs(job, tmp_path):

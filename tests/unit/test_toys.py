@@ -9,7 +9,7 @@ from hw2lib.data.synthetic.unpaired import synthetic_unpaired
 from hw2lib.experiments import geometry
 from hw2lib.jobs import photographs, reproduce, toys
 from hw2lib.runs.folder import read_json
-from hw2lib.runs.paths import run_commits
+from hw2lib.runs.paths import is_from_uncommitted_code
 from hw2lib.runs.reader import paper_root, paper_runs
 from hw2lib.statistics import Estimate
 from hw2lib.training.settings import CYCLEGAN_PROFILES
@@ -98,7 +98,7 @@ def test_what_is_recorded_is_what_the_protocol_asks_for(monkeypatch, name):
     assert tuple(run.seed for run in runs) == reproduce.JOBS[name].seeds
     assert name in RULES[name]["records"]
     for run in runs:
-        assert not any(commit.endswith("-dirty") for commit in run_commits(run.path))
+        assert not is_from_uncommitted_code(run.path)
         if name == "toy-moves" and max(e["recolour"] for e in run.metrics["errors"].values()) >= 0.25:
             assert run.config["steps"] == 1600, "the rule asks for longer training"
 

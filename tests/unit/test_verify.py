@@ -12,10 +12,13 @@ from pandas import DataFrame
 from typer.testing import CliRunner
 
 from hw2lib.cli import app
+from hw2lib.errors import UserError
+from hw2lib.jobs import verify as verification
 from hw2lib.jobs.cyclegan_relations import disturbance_sizes
+from hw2lib.jobs.reproduce import Job
 from hw2lib.jobs.verify import Check, retrain, verify
 from hw2lib.runs.manifest import MANIFEST, write_manifest
-from hw2lib.runs.reader import paper_root
+from hw2lib.runs.paths import MARKED, paper_root
 from hw2lib.translation.steganography import OCTAVES, PERTURBATIONS, reconstruction_curve
 
 FLOW = "maf-capsule/seed-0"
@@ -180,6 +183,17 @@ def test_a_run_made_again_is_judged_by_the_recorded_intervals(copy):
     assert [c.what for c in retrain(FLOW, copy, runs, root=copy) if not c.holds] == ["plain, auroc, all"]
     edit_json(runs / FLOW / "metrics.json", lambda m: m["plain"].update(auroc=None))
     assert "plain, auroc, all" in [c.what for c in retrain(FLOW, copy, runs, root=copy) if not c.holds]
+
+
+def test_a_run_that_is_kept_apart_is_made_again_by_its_job(tmp_path, monkeypatch):
+    name = f"{MARKED}/cyclegan-apple2orange"
+    shutil.copytree(paper_root() / name, tmp_path / name)
+    calls = []
+    job = Job((0,), "apples", (), lambda *call: bool(calls.append(call)))  # stops
+    monkeypatch.setattr(verification, "JOBS", {"cyclegan-apple2orange": job})
+    with pytest.raises(UserError, match="stopped"):
+        list(retrain(name, tmp_path, tmp_path / "runs", root=tmp_path))
+    assert calls == [("paper", 0, tmp_path / "apples", tmp_path / "runs" / name, "auto")]
 
 
 def test_a_cyclegan_made_again_is_judged_by_the_intervals_in_its_lists(tmp_path):
