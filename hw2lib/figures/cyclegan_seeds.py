@@ -18,6 +18,7 @@ from . import style
 from .cyclegan_runs import sheet
 from .cyclegan_tables import directions
 
+FULL_SIZE, MEAN = Text("اندازهٔ کامل", "full size"), Text("میانگین", "mean")
 _COMPARED = {
     "accepted_1": Text("دور ۱: سهم پذیرفته", "epoch 1: share accepted"),
     "changed": Text("تغییر دور ۱ تقسیم بر دور ۲۰", "change at epoch 1 over epoch 20"),
@@ -88,35 +89,21 @@ def by_seed(runs: Sequence[RecordedCycleGAN]) -> dict[Text, RecordedCycleGAN]:
     return {seed_name(run.seed): run for run in runs}
 
 
-def margins_table(found: Mapping[str, Margin], large: Mapping[str, float] | None = None) -> Shown:
+def margins_table(found: Mapping[str, Margin], value: Text = FULL_SIZE) -> Shown:
     """Each comparison, what a seed moves it by, and whether that settles it.
 
     Args:
-        found: of a run at full size; with ``large`` of the mean of the seeds.
-        large: the same of a larger run that has no part in the verdict, beside the rest.
+        found: by the name of the comparison.
+        value: what its values are of, :data:`FULL_SIZE` or :data:`MEAN`.
     """
-    name_of_value = (
-        Text("میانگین سه بذر", "mean of three seeds") if large else Text("اندازهٔ کامل", "full size")
-    )
-    beside = (
-        [Column(Text("اجرای بزرگ (در حکم نقشی ندارد)", "large run (not counted)"), ".2f")] if large else []
-    )
     return table(
         (
-            (
-                _COMPARED[name],
-                m.value,
-                Number(m.threshold, "g"),
-                *m.seeds,
-                m.moved,
-                m.settled,
-                *([large[name]] if large else ()),
-            )
+            (_COMPARED[name], m.value, Number(m.threshold, "g"), *m.seeds, m.moved, m.settled)
             for name, m in found.items()
         ),
         [
             Text("سنجش", "comparison"),
-            Column(name_of_value, ".2f"),
+            Column(value, ".2f"),
             Text("آستانه", "threshold"),
             *seed_heads(),
             Column(Text("تغییر با بذر", "moved by a seed"), ".2f"),
@@ -125,7 +112,6 @@ def margins_table(found: Mapping[str, Margin], large: Mapping[str, float] | None
                 true=Text("قطعی", "settled"),
                 false=Text("وابسته به بذر", "depends on the seed"),
             ),
-            *beside,
         ],
     )
 
