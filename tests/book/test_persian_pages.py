@@ -11,7 +11,7 @@ pytestmark = pytest.mark.book
 NAMES = set(
     "CycleGAN PatchGAN pix2pix GAN MADE MAF IAF RealNVP NICE TarFlow VAE U-Net ResNet "
     "PCA PaDiM PatchCore CFLOW FastFlow CutPaste anomalib ImageNet "
-    "Inception Adam AUROC ROC AUPRO AUPIMO F1 ELBO NLL KL KID FID MSE PSNR SSIM L1 L2 PNG "
+    "Inception Adam AUROC ROC AUPRO AUPIMO F1 ELBO NLL KL KID FID MSE PSNR SSIM L1 L2 PNG git "
     "MVTec AD apple2orange JPEG JSON PDF pdf ipynb md losses.csv hw2 CC BY MIT NVIDIA H200 CPU GPU bfloat16 "
     "ConvTranspose2d slogdet sympy torch PyTorch Fabric Lightning Jupyter nbval JavaScript English".split()
 )
