@@ -19,7 +19,7 @@ from hw2lib.claims import (
     is_bookkeeping,
     subject,
 )
-from hw2lib.runs.margins import FRUIT, margins_of_seeds, small_runs
+from hw2lib.runs.margins import small_runs
 from hw2lib.runs.reader import RecordedRun, marked_run, paper_run, paper_runs
 
 from . import style
@@ -145,9 +145,10 @@ def overview(
     values = [area["value"] for area in areas]
     best = max(found["auroc"]["all"]["value"] for found in baselines.metrics.values())
     small = small_runs(pairs["apple2orange"])
+    ways = {"red": ("red", "orange", "yellow"), "green": ("green", "green")}
     colour = {
-        "red": margins_of_seeds(small, FRUIT)["orange_20"].value,
-        "green": float(np.mean([run.colour_share(run.epochs[-1], "A", "green", "green") for run in small])),
+        name: float(np.mean([run.colour_share(run.epochs[-1], "A", *way) for run in small]))
+        for name, way in ways.items()
     }
     return {
         "verdicts": (

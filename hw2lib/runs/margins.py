@@ -7,7 +7,7 @@ variation-over-seeds the mean over seeds is settled where its interval leaves th
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeVar
 
@@ -82,11 +82,8 @@ def margins(run: RecordedCycleGAN, comparisons: Mapping[str, tuple[Measure, floa
     Raises:
         UserError: the smaller runs are not recorded.
     """
-    small = small_runs(run)
-    return {
-        name: Margin(measure(run), threshold, tuple(measure(each) for each in small))
-        for name, (measure, threshold) in comparisons.items()
-    }
+    of_seeds = margins_of_seeds(small_runs(run), comparisons)
+    return {name: replace(of_seeds[name], value=measure(run)) for name, (measure, _) in comparisons.items()}
 
 
 def margins_of_seeds(
@@ -100,10 +97,11 @@ def margins_of_seeds(
         small: the smaller runs, by seed.
         comparisons: as for :func:`margins`.
     """
-    values = {name: tuple(measure(run) for run in small) for name, (measure, _) in comparisons.items()}
-    return {
-        name: Margin(float(np.mean(seeds)), comparisons[name][1], seeds) for name, seeds in values.items()
-    }
+    found = {}
+    for name, (measure, threshold) in comparisons.items():
+        seeds = tuple(measure(run) for run in small)
+        found[name] = Margin(float(np.mean(seeds)), threshold, seeds)
+    return found
 
 
 def small_runs(run: RecordedCycleGAN) -> list[RecordedCycleGAN]:
